@@ -1,0 +1,28 @@
+"""FeatureNet: what is seen in an image."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+
+class Features(NamedTuple):
+    """What a FeatureNet says of a batch. A net leaves out (None) what it does not have."""
+
+    embedding: Tensor  # [B, D] one vector an image
+    patches: Tensor | None = None  # [B, C, h, w] one vector a place
+    residual: Tensor | None = None  # [B, H, W] reconstruction error a pixel, higher is worse
+    logits: Tensor | None = None  # [B, K]
+
+
+class FeatureNet(nn.Module):
+    """`forward(images [B, 3, H, W], RGB float in 0..1) -> Features`; normalisation happens inside.
+
+    `provides` names the fields of Features that this net fills.
+    """
+
+    provides: ClassVar[frozenset[str]] = frozenset({"embedding"})
+
+    def forward(self, images: Tensor) -> Features:
+        raise NotImplementedError
