@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A connected place whose map exceeds the calibrated map threshold; pixels of the original image."""
+    """A connected place of a flawed image where its map stands out; pixels of the original image."""
 
     box: tuple[int, int, int, int]  # left, top, right, bottom; right and bottom excluded
     area: int  # pixels
@@ -29,7 +29,8 @@ class Inspection:
     `score` is raw: higher is more abnormal, flawed above `threshold`. `p_value` is the share of good parts
     that would score as high (None where the calibration has no good scores to compare with).
     `map` is [h, w] float32 on the scale of `map_threshold`, at the model's own resolution; None for detectors
-    that judge an image as a whole.
+    that judge an image as a whole. `regions`, highest peak first, are where the map exceeds `map_threshold` (or
+    comes within a tenth of its own peak, where nothing does); a good image has none.
     """
 
     path: Path | None
@@ -47,7 +48,7 @@ class Inspection:
 
     @property
     def verdict(self) -> str:
-        """"flawed" or "good"."""
+        """ "flawed" or "good"."""
         return "flawed" if self.flawed else "good"
 
     def to_dict(self) -> dict[str, Any]:

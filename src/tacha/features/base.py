@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ class FeatureNet(nn.Module):
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"embedding"})
+
+    def adapt(self, batches: Iterable[Tensor]) -> None:
+        """Take from a few good images [B, 3, H, W] what the net must know before it is used. By default nothing."""
 
     def forward(self, images: Tensor) -> Features:
         raise NotImplementedError

@@ -1,0 +1,106 @@
+"""The command `tacha`: what it can be asked. The work is in `tacha.commands`, imported when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from tacha import __version__
+from tacha.errors import TachaError
+
+ENGINES = ("openvino", "onnxruntime", "torch")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="tacha", description="Learn what good parts look like, find every flaw, know how sure you are."
+    )
+    top.add_argument("--version", action="version", version=f"tacha {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    demo = verbs.add_parser("demo", help="train, evaluate and report on the embedded sample set")
+    demo.add_argument("--out", metavar="DIR", help="run folder (default: runs/<date>_demo)")
+
+    # What follows `train` is Hydra's, whole; its --help too.
+    verbs.add_parser(
+        "train", add_help=False, help="fit, calibrate, evaluate and report: Hydra overrides, -m for a sweep"
+    )
+
+    inspect = verbs.add_parser("inspect", help="judge images with an artefact")
+    inspect.add_argument("artefact", help="a .tacha file")
+    inspect.add_argument("images", nargs="+", help="images, folders, or quoted patterns such as 'parts/*.png'")
+    inspect.add_argument("--csv", metavar="FILE", help="write a row an image")
+    inspect.add_argument("--json", metavar="FILE", help="write everything but the maps")
+    inspect.add_argument("--overlays", metavar="DIR", help="write a picture an image: original and heat map")
+    inspect.add_argument(
+        "--fail-on-flaw", action="store_true", help="exit with 1 when an image is flawed or cannot be judged"
+    )
+    inspect.add_argument("--quiet", action="store_true", help="print the summary only")
+    _engine(inspect)
+
+    evaluate = verbs.add_parser("evaluate", help="measure an artefact on labelled images")
+    evaluate.add_argument("artefact", help="a .tacha file")
+    evaluate.add_argument("data", metavar="DIR", help="a data set with test images")
+    evaluate.add_argument("--layout", default="auto", help="mvtec, ok_ko, classes, csv (default: told by looking)")
+    evaluate.add_argument("--category", help="the category to use, where there are several (default: the artefact's)")
+    evaluate.add_argument("--out", metavar="DIR", help="write a run folder: metrics, predictions, report")
+    evaluate.add_argument("--oracle", action="store_true", help="also print the threshold that best F1 would pick")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    _engine(evaluate)
+
+    check = verbs.add_parser("check", help="is an artefact whole, and do the engines agree on it here?")
+    check.add_argument("artefact", help="a .tacha file")
+    check.add_argument("images", nargs="*", help="images to compare on (default: seeded noise and textures)")
+    check.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+
+    data = verbs.add_parser("data", help="look at a data set, or write the sample set").add_subparsers(
+        dest="what", metavar="WHAT", required=True
+    )
+    look = data.add_parser("check", help="counts, sizes, unreadable files, leaks, masks")
+    look.add_argument("root", metavar="DIR")
+    look.add_argument("--layout", default="auto", help="mvtec, ok_ko, classes, folder, csv (default: told by looking)")
+    look.add_argument("--json", metavar="FILE", help="write what was found")
+    sample = data.add_parser("sample", help="write the embedded sample set in MVTec AD's layout")
+    sample.add_argument("root", metavar="DIR")
+    sample.add_argument("--seed", type=int, default=0)
+
+    verbs.add_parser("list", help="the models, scorers and engines there are")
+    return top
+
+
+def _engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--engine", default="openvino", choices=ENGINES, help="(default: openvino)")
+    command.add_argument(
+        "--precision", default="f32", choices=("f32", "bf16"), help="arithmetic of the engine (default: f32)"
+    )
+    command.add_argument("--threads", type=int, help="cores the engine may use (default: its own choice)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Returns 0; 1 for a flaw with --fail-on-flaw; 2 for a bad input; 130 when interrupted."""
+    asked, rest = parser().parse_known_args(arguments)
+    if rest and asked.verb != "train":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        command = importlib.import_module(f"tacha.commands.{asked.verb}")
+        asked.rest = rest
+        code: int = command.run(asked)
+        return code
+    except TachaError as error:
+        print(f"tacha: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tacha: interrupted; nothing half written was left", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error, but Python would print one at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

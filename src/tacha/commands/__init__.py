@@ -1,0 +1,1 @@
+"""One file a verb; each has `run(arguments) -> exit code`."""

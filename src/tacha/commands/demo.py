@@ -1,0 +1,15 @@
+"""tacha demo"""
+
+from __future__ import annotations
+
+import argparse
+
+from tacha.commands import train
+
+
+def run(asked: argparse.Namespace) -> int:
+    overrides = ["experiment=demo"]
+    if asked.out:
+        overrides.append(f"hydra.run.dir={train.quoted(asked.out)}")
+    asked.rest = overrides
+    return train.run(asked)

@@ -1,0 +1,17 @@
+"""tacha list"""
+
+from __future__ import annotations
+
+import argparse
+
+from tacha.features import NETS
+from tacha.runtime.engines import ENGINES
+from tacha.scorers import SCORERS
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Names, a line a kind."""
+    del asked
+    for registry in (NETS, SCORERS, ENGINES):
+        print(f"{registry.kind + 's:':10} {', '.join(registry.names())}")
+    return 0

@@ -1,0 +1,90 @@
+"""Hydra at work: overrides in, a plain settings table out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tacha.errors import TachaError
+
+
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> dict[str, Any]:
+    """The settings that a list of overrides gives, without running anything.
+
+    A folder of the user's own (`config_dir`) wins over the packaged tree. Raises TachaError naming the override.
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    own = [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"] if config_dir else []
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_module("tacha.conf", version_base="1.3"):
+            return resolved(hydra.compose("config", overrides=[*own, *overrides]))
+    except Exception as error:
+        raise explained(error) from error
+
+
+def resolved(config: Any) -> dict[str, Any]:
+    """An OmegaConf node as plain dicts and lists. Raises TachaError for a setting that must be given and is not."""
+    from omegaconf import OmegaConf
+
+    missing = sorted(k for k in OmegaConf.missing_keys(config) if not k.startswith("hydra"))
+    if missing:
+        raise TachaError(f"{missing[0]} is not set: add {missing[0]}=… to the command")
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(k): v for k, v in plain.items()}
+
+
+def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[str]) -> None:
+    """`task(settings, run folder)` under hydra.main: overrides, -m sweeps, --cfg, --config-dir.
+
+    Raises TachaError with one line for what Hydra would print as several.
+    """
+    import sys
+
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig
+
+    def job(config: DictConfig) -> None:
+        task(resolved(config), Path(HydraConfig.get().runtime.output_dir))
+
+    # Hydra reads sys.argv and, unless told so, prints errors itself and exits with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    argv, sys.argv = sys.argv, ["tacha train", *arguments]
+    try:
+        hydra.main(config_path="pkg://tacha.conf", config_name="config", version_base="1.3")(job)()
+    except TachaError:
+        raise
+    except Exception as error:
+        raise explained(error) from error
+    finally:
+        sys.argv = argv
+
+
+def explained(error: Exception) -> Exception:
+    """One line in the user's terms for what Hydra and OmegaConf raise; anything else is a bug and stays itself."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, TachaError):
+        return error
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, TachaError):
+        return cause
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return error
+    text = str(error).strip()
+    first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    if "Could not override" in first and isinstance(cause, Exception) and "not in struct" in str(cause):
+        first = first.removesuffix(".")
+        return TachaError(f"{first}: there is no such setting; `tacha train --cfg job` prints those there are")
+    if "Could not find" in first and rest:
+        options = [line for line in rest if not line.startswith(("Available", "Config search", "provider", "main"))]
+        listed = ", ".join(dict.fromkeys(options)) if options else ""
+        return TachaError(f"{first.rstrip('.')}{': there are ' + listed if listed else ''}")
+    return TachaError(" ".join([first, *rest[:1]]))

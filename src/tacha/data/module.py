@@ -1,0 +1,170 @@
+"""A catalogue as torch batches: the data set, its loader, and the LightningDataModule over both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tacha.data.holdout import hold_out
+from tacha.data.image import prepare, read_image
+from tacha.data.sample import Catalogue, Sample
+from tacha.errors import TachaError
+
+Item = tuple[Tensor, int]
+Batch = tuple[Tensor, Tensor]
+
+
+class Unreadable(NamedTuple):
+    """Stands in a batch for an image that could not be read."""
+
+    position: int
+    reason: str
+
+
+class ImageDataset(Dataset[Item]):
+    """Samples as (image float32 [3, size, size] in 0..1, index into `samples`).
+
+    A single item raises TachaError when its file cannot be read; batches through `SkippingLoader` leave it out
+    and list it in `skipped`.
+    """
+
+    def __init__(self, samples: Sequence[Sample], size: int) -> None:
+        self.samples = tuple(samples)
+        self.size = size
+        self.skipped: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Item:
+        return torch.from_numpy(prepare(read_image(self.samples[index].path), self.size)), index
+
+    def __getitems__(self, indices: list[int]) -> list[Item | Unreadable]:
+        """A batch's items, as torch's fetcher asks for them."""
+        return [self._try(i) for i in indices]
+
+    def _try(self, index: int) -> Item | Unreadable:
+        try:
+            return self[index]
+        except TachaError as error:
+            return Unreadable(index, str(error))
+
+
+def collate(items: list[Item | Unreadable]) -> tuple[Tensor, Tensor, list[Unreadable]]:
+    """Images [B, 3, size, size], indices [B], and the items that could not be read."""
+    read = [item for item in items if not isinstance(item, Unreadable)]
+    failed = [item for item in items if isinstance(item, Unreadable)]
+    images = torch.stack([image for image, _ in read]) if read else torch.empty(0)
+    return images, torch.tensor([index for _, index in read], dtype=torch.long), failed
+
+
+class SkippingLoader(DataLoader[Item]):
+    """A DataLoader over an ImageDataset that yields (images, indices) of what could be read.
+
+    The rest is listed in the data set's `skipped`, in this process, whatever the number of workers. Raises
+    TachaError when not one image could be read.
+    """
+
+    dataset: ImageDataset
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        empty = True
+        failed: list[Unreadable] = []
+        for images, indices, failed in super().__iter__():
+            for position, reason in failed:
+                self.dataset.skipped[self.dataset.samples[position].path] = reason
+            if len(indices):
+                empty = False
+                yield images, indices
+        if empty and failed:
+            raise TachaError(f"none of {len(self.dataset)} images could be read, the last: {failed[-1].reason}")
+
+
+class InspectionDataModule(lightning.LightningDataModule):
+    """Serves one category of a catalogue, or all pooled (`category=None`), as batches of (images, indices).
+
+    `train_samples` and `validation_samples` part the good training images (see `hold_out`; each category by
+    itself); `test_samples` are never looked at for either. Indices point into the samples of the loader's split.
+    Raises TachaError for an unknown category or too few good images.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        category: str | None = None,
+        *,
+        size: int = 256,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        holdout_share: float = 0.1,
+        holdout_minimum: int = 0,
+        seed: int = 0,
+        shuffle: bool = False,
+    ) -> None:
+        super().__init__()
+        if category is not None and category not in catalogue.categories:
+            raise TachaError(f"{catalogue.root}: no category {category!r}; there are {', '.join(catalogue.categories)}")
+        self.catalogue = catalogue
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.shuffle = shuffle
+        chosen = (category,) if category is not None else catalogue.categories
+        train: list[Sample] = []
+        validation: list[Sample] = []
+        for name in chosen:
+            good = catalogue.select(split="train", category=name, label=0)
+            rest, held = hold_out(good, holdout_share, math.ceil(holdout_minimum / len(chosen)), seed)
+            train += rest
+            validation += held
+        self.train_set = ImageDataset(train, size)
+        self.validation_set = ImageDataset(validation, size)
+        self.test_set = ImageDataset(catalogue.select(split="test", category=category), size)
+
+    @property
+    def train_samples(self) -> tuple[Sample, ...]:
+        """Good images to learn from."""
+        return self.train_set.samples
+
+    @property
+    def validation_samples(self) -> tuple[Sample, ...]:
+        """Good images held out of training."""
+        return self.validation_set.samples
+
+    @property
+    def test_samples(self) -> tuple[Sample, ...]:
+        """Good and flawed images to be judged."""
+        return self.test_set.samples
+
+    @property
+    def skipped(self) -> list[tuple[Path, str]]:
+        """(path, reason) of every image that the loaders have met so far and could not read."""
+        sets = (self.train_set, self.validation_set, self.test_set)
+        return [entry for images in sets for entry in sorted(images.skipped.items())]
+
+    def train_dataloader(self) -> SkippingLoader:
+        return self._loader(self.train_set, shuffle=self.shuffle)
+
+    def val_dataloader(self) -> SkippingLoader:
+        return self._loader(self.validation_set)
+
+    def test_dataloader(self) -> SkippingLoader:
+        return self._loader(self.test_set)
+
+    def predict_dataloader(self) -> SkippingLoader:
+        return self._loader(self.test_set)
+
+    def _loader(self, images: ImageDataset, shuffle: bool = False) -> SkippingLoader:
+        order: dict[str, Any] = {"shuffle": shuffle}
+        if shuffle:
+            order["generator"] = torch.Generator().manual_seed(self.seed)
+        return SkippingLoader(
+            images, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=collate, **order
+        )

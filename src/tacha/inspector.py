@@ -1,0 +1,137 @@
+"""The detector at work: images in, Inspections out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tacha.calibration import Calibration
+from tacha.data.image import prepare, read_image
+from tacha.errors import TachaError
+from tacha.inspection import Inspection, Region
+from tacha.regions import regions
+from tacha.runtime import artefact as artefacts
+from tacha.runtime.artefact import Artefact
+from tacha.runtime.engines import start
+
+Image = npt.NDArray[np.uint8]
+
+
+class Inspector:
+    """An artefact on an engine. `inspect` judges one image, `inspect_many` a stream of them."""
+
+    def __init__(
+        self, artefact: Artefact, engine: str = "openvino", precision: str = "f32", threads: int | None = None
+    ) -> None:
+        self.artefact = artefact
+        self.engine = start(artefact, engine, precision, threads)
+        self.card = artefact.card
+        self.size: int = self.card["input"]["size"]
+        self.calibration = Calibration.from_dict(self.card["calibration"])
+        self.map_calibration = (
+            Calibration.from_dict(self.card["map_calibration"]) if self.card.get("map_calibration") else None
+        )
+
+    @property
+    def name(self) -> str:
+        """The product's name."""
+        return str(self.card["name"])
+
+    @property
+    def threshold(self) -> float:
+        return self.calibration.threshold
+
+    def __repr__(self) -> str:
+        return f"Inspector({self.name!r}, engine={self.engine.name!r}, precision={self.engine.precision!r})"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the artefact, whole or not at all."""
+        path = Path(path)
+        return artefacts.write(self.artefact, path if path.suffix else path.with_suffix(artefacts.SUFFIX))
+
+    def inspect(self, image: str | os.PathLike[str] | Image) -> Inspection:
+        """Judge one image: a path, or an array [H, W, 3] uint8 RGB (or [H, W] grey).
+
+        Raises TachaError for a file that cannot be read.
+        """
+        path, pixels = _open(image)
+        return self._judge(path, pixels, prepare(pixels, self.size))
+
+    def inspect_many(
+        self, images: Iterable[str | os.PathLike[str] | Image], skipped: list[tuple[Path, str]] | None = None
+    ) -> Iterator[Inspection]:
+        """Judge a stream of images in order, reading the next while the last is judged, in flat memory.
+
+        An unreadable image raises TachaError, or is noted in `skipped` as (path, reason) where a list is given.
+        """
+        source = iter(images)
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            waiting = [(x, reader.submit(self._read, x)) for x in islice(source, 2)]
+            while waiting:
+                image, future = waiting.pop(0)
+                for following in islice(source, 1):
+                    waiting.append((following, reader.submit(self._read, following)))
+                try:
+                    path, pixels, ready = future.result()
+                except TachaError as error:
+                    if skipped is None:
+                        raise
+                    skipped.append((Path(str(image)), str(error)))
+                    continue
+                yield self._judge(path, pixels, ready)
+
+    def _read(self, image: str | os.PathLike[str] | Image) -> tuple[Path | None, Image, npt.NDArray[np.float32]]:
+        path, pixels = _open(image)
+        return path, pixels, prepare(pixels, self.size)
+
+    def _judge(self, path: Path | None, pixels: Image, ready: npt.NDArray[np.float32]) -> Inspection:
+        outputs = self.engine(ready[None])
+        score = float(outputs[0][0])
+        if not np.isfinite(score):
+            raise TachaError(f"{path or 'image'}: the detector gave no finite score; run `tacha check` on the artefact")
+        size = (pixels.shape[1], pixels.shape[0])
+        anomaly_map = outputs[1][0] if len(outputs) > 1 else None
+        limit = self.map_calibration.threshold if self.map_calibration else None
+        found: tuple[Region, ...] = ()
+        if anomaly_map is not None and limit is not None and score > self.threshold:
+            # A flawed image always says where to look, even where its score is a mean that no single place reaches.
+            found = regions(anomaly_map, min(limit, 0.9 * float(anomaly_map.max())), size)
+        return Inspection(
+            path=path,
+            score=score,
+            threshold=self.threshold,
+            p_value=self.calibration.p_value(score),
+            map=anomaly_map,
+            map_threshold=limit,
+            regions=found,
+            size=size,
+        )
+
+
+def load(path: str | Path, engine: str = "openvino", precision: str = "f32", threads: int | None = None) -> Inspector:
+    """Open an artefact, ready to judge: `load("screw.tacha").inspect("part.png")`.
+
+    Raises TachaError for a missing, damaged or newer file. Nothing stored in it is executed.
+    """
+    return Inspector(artefacts.read(path), engine, precision, threads)
+
+
+def _open(image: Any) -> tuple[Path | None, Image]:
+    if isinstance(image, str | os.PathLike):
+        path = Path(image)
+        return path, read_image(path)
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise TachaError(
+            f"an image array must be uint8 [H, W, 3] RGB or [H, W] grey, not {pixels.dtype} {list(pixels.shape)}"
+        )
+    if pixels.size == 0:
+        raise TachaError("an image array must hold at least one pixel")
+    return None, np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels

@@ -1,0 +1,55 @@
+"""PyTorch: the detector rebuilt from the card and the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tacha.errors import TachaError
+
+if TYPE_CHECKING:
+    from tacha.runtime.artefact import Artefact
+
+
+class Torch:
+    """Eager mode on the CPU. `threads` is torch's own setting, shared by the whole process."""
+
+    name = "torch"
+
+    def __init__(self, artefact: Artefact, precision: str = "f32", threads: int | None = None) -> None:
+        import torch
+
+        from tacha.detector import Detector
+        from tacha.features import NETS
+        from tacha.scorers import SCORERS
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        card = artefact.card
+        net, scorer = card["net"], card["scorer"]
+        # Every weight comes from the artefact: nothing is fetched.
+        settings = {**net["settings"], **({"weights": "none"} if "weights" in net["settings"] else {})}
+        self.precision = precision
+        self._detector = Detector(
+            NETS.build(net["name"], **settings), SCORERS.build(scorer["name"], **scorer["settings"])
+        )
+        state = {k: torch.from_numpy(v) for k, v in artefact.tensors().items()}
+        try:
+            self._detector.load_state_dict(state)
+        except RuntimeError as error:
+            raise TachaError(
+                f"the artefact's weights do not fit {net['name']} under {scorer['name']} of this version: "
+                "use engine openvino or onnxruntime, or train again"
+            ) from error
+
+    def __call__(self, images: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[np.float32]]:
+        import torch
+
+        lower = torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
+        with torch.inference_mode(), lower:
+            outputs = self._detector(torch.from_numpy(np.ascontiguousarray(images)))
+        return [o.float().numpy() for o in outputs]

@@ -1,0 +1,62 @@
+"""Do the engines agree? Checked when an artefact is written, and by `tacha check` anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tacha.runtime.artefact import Artefact
+from tacha.runtime.engines import start
+
+# Largest relative difference of a score between engines at f32 that is still the same score.
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One engine against torch over the same images."""
+
+    engine: str
+    precision: str
+    images: int
+    changed_verdicts: int
+    largest_difference: float  # relative to the threshold
+
+    @property
+    def agrees(self) -> bool:
+        return self.changed_verdicts == 0 and self.largest_difference <= TOLERANCE
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare(
+    artefact: Artefact,
+    images: Iterable[npt.NDArray[np.float32]],
+    engines: Sequence[str] = ("openvino", "onnxruntime"),
+    precision: str = "f32",
+) -> list[Parity]:
+    """Score every image [3, H, W] on each engine and on torch at f32. Differences are relative to the threshold."""
+    threshold = float(artefact.card["calibration"]["threshold"])
+    batches = [image[None] for image in images]
+    reference = start(artefact, "torch")
+    expected = np.array([float(reference(b)[0][0]) for b in batches])
+    out = []
+    for name in engines:
+        engine = start(artefact, name, precision)
+        scores = np.array([float(engine(b)[0][0]) for b in batches])
+        differences = np.abs(scores - expected) / max(abs(threshold), 1e-12)
+        out.append(
+            Parity(
+                engine=name,
+                precision=precision,
+                images=len(batches),
+                changed_verdicts=int(((scores > threshold) != (expected > threshold)).sum()),
+                largest_difference=float(differences.max(initial=0.0)),
+            )
+        )
+    return out

@@ -1,0 +1,114 @@
+"""A fixed number of rows that cover a stream of any length."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CHUNK = 4096  # rows absorbed at once, whatever the batch size: the result does not depend on the split
+BLOCK = 1024  # centres compared at once, before the rows that they cover are set aside
+
+
+class Coreset:
+    """Streaming greedy k-centre. Every row is seen; at most 3 x budget + CHUNK rows are held.
+
+    Merge and reduce, after the doubling algorithm (Charikar et al. 1997, sec. 3): a row nearer to a kept one
+    than the covering radius is dropped, the others are kept; when three budgets are full, greedy k-centre
+    (Gonzalez 1985; Sener & Savarese 2018) reduces them to two and its covering radius is the new one.
+    Distances are those of a random projection to `projection` dimensions (Roth et al. 2022, sec. 3.2).
+    """
+
+    def __init__(self, budget: int, seed: int = 0, projection: int = 64) -> None:
+        self.budget, self.seed, self.projection = budget, seed, projection
+        self.radius2 = 0.0  # squared covering radius among projected rows
+        self._kept = self._waiting = 0
+        self._rows: Tensor | None = None
+
+    def add(self, rows: Tensor) -> None:
+        """Absorbs rows [N, D]."""
+        if self._rows is None:
+            self._allocate(rows)
+        while rows.shape[0]:
+            part = rows[: CHUNK - self._waiting]
+            self._chunk[self._waiting : self._waiting + part.shape[0]] = part
+            self._waiting += part.shape[0]
+            rows = rows[part.shape[0] :]
+            if self._waiting == CHUNK:
+                self._absorb()
+
+    def finish(self) -> Tensor:
+        """The centres [min(rows seen, budget), D]; fewer if fewer rows are distinct."""
+        if self._rows is None:
+            raise ValueError("no rows were added")
+        self._absorb()
+        if self._kept > self.budget:
+            self._reduce(self._rows, self.budget)
+        return self._rows[: self._kept].clone()
+
+    def _allocate(self, rows: Tensor) -> None:
+        D = rows.shape[1]
+        d = min(self.projection, D)
+        capacity = 3 * self.budget + CHUNK
+        self._rows = rows.new_empty(capacity, D)
+        self._points = rows.new_empty(capacity, d)
+        self._chunk = rows.new_empty(CHUNK, D)
+        self._shift = rows.new_zeros(D)
+        generator = torch.Generator().manual_seed(self.seed)
+        matrix = torch.eye(D) if d == D else torch.randn(D, d, generator=generator) / d**0.5
+        self._matrix = matrix.to(rows)
+
+    def _absorb(self) -> None:
+        assert self._rows is not None
+        rows = self._chunk[: self._waiting]
+        self._waiting = 0
+        if not self._kept and rows.shape[0]:
+            self._shift = rows.mean(0)
+        points = (rows - self._shift) @ self._matrix
+        if self.radius2 > 0:
+            left = _uncovered(points, self._points[: self._kept], self.radius2)
+            rows, points = rows[left], points[left]
+        end = self._kept + rows.shape[0]
+        self._rows[self._kept : end] = rows
+        self._points[self._kept : end] = points
+        self._kept = end
+        if self._kept > 3 * self.budget:
+            self._reduce(self._rows, 2 * self.budget)
+
+    def _reduce(self, rows: Tensor, size: int) -> None:
+        chosen, radius2 = greedy_k_centre(self._points[: self._kept], size)
+        self._kept = chosen.shape[0]
+        rows[: self._kept] = rows[chosen]
+        self._points[: self._kept] = self._points[chosen]
+        self.radius2 = max(self.radius2, radius2)
+
+
+def greedy_k_centre(points: Tensor, size: int) -> tuple[Tensor, float]:
+    """Farthest-point choice of `size` of points [N, d]: their indices, and the squared covering radius.
+
+    Starts at the point of largest norm. Stops early when every point left coincides with a chosen one.
+    """
+    norms = points.square().sum(1)
+    nearest = torch.full_like(norms, torch.inf)
+    squared = torch.empty_like(norms)
+    tolerance = 1e-6 * float(norms.max())  # what rounding leaves between equal points
+    index, chosen = int(norms.argmax()), []
+    while len(chosen) < size:
+        chosen.append(index)
+        torch.addmv(norms, points, points[index], alpha=-2, out=squared)
+        torch.minimum(nearest, squared.add_(norms[index]), out=nearest)
+        nearest[index] = 0
+        index = int(nearest.argmax())
+        if float(nearest[index]) <= tolerance:
+            break
+    return torch.tensor(chosen, device=points.device), max(0.0, float(nearest[index]))
+
+
+def _uncovered(points: Tensor, centres: Tensor, radius2: float) -> Tensor:
+    """Indices of the points [N, d] farther than the radius from every centre [M, d]."""
+    left = torch.arange(points.shape[0], device=points.device)
+    reach = 0.5 * (points.square().sum(1) - radius2)  # d² <= radius² where point·centre - |centre|²/2 >= reach
+    for block in centres.split(BLOCK):
+        closeness = torch.addmm(-0.5 * block.square().sum(1), points, block.T).amax(1)  # [N]
+        far = closeness < reach
+        left, points, reach = left[far], points[far], reach[far]
+    return left

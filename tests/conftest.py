@@ -1,0 +1,42 @@
+"""Shared by every test: the sample set, and one small detector fitted on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# One thread a library: two cores run many small things faster, and sums come out in one order.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+SMALL = ["data.size=64", "scorer.size=300", "data.batch_size=16"]
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tacha.data.sample_set import write_sample_set
+
+    return write_sample_set(tmp_path_factory.mktemp("sample") / "set")
+
+
+@pytest.fixture(scope="session")
+def small_run(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the default detector, made small, on one category."""
+    from tacha.configuration import compose
+    from tacha.training import train
+
+    folder = tmp_path_factory.mktemp("run")
+    overrides = ["data=mvtec", f"data.root={sample_root}", "data.categories=[brick]", *SMALL]
+    train(compose(overrides), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artefact_path(small_run: Path) -> Path:
+    return small_run / "brick.tacha"
+
+
+@pytest.fixture(scope="session")
+def good_image(sample_root: Path) -> Path:
+    return sorted((sample_root / "brick" / "test" / "good").glob("*.png"))[0]
