@@ -45,8 +45,8 @@ class FeatureStream:
     def __iter__(self) -> Iterator[Features]:
         with torch.inference_mode():
             for images, _ in track(self.loader, len(self.loader), self.label):
-                features = self.net(images.to(self.device))
-                yield Features(*(None if f is None else f.cpu() for f in features))
+                features: Features = self.net(images.to(self.device))
+                yield features.cpu()
 
 
 @dataclass(frozen=True)

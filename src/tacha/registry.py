@@ -39,7 +39,10 @@ class Registry(Generic[T]):
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise TachaError(f"unknown {self.kind} {name!r}: {hint}there are {', '.join(sorted(table))}")
         module, _, attribute = table[name].partition(":")
-        found: type[T] = getattr(importlib.import_module(module), attribute)
+        try:
+            found: type[T] = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise TachaError(f"{self.kind} {name!r} ({table[name]}) does not import: {error}") from error
         return found
 
     def settings(self, name: str, **given: Any) -> dict[str, Any]:

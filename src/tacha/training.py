@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -74,11 +75,9 @@ def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
     from tacha.features import NETS
     from tacha.runtime.engines import ENGINES, PRECISIONS
-    from tacha.scorers import SCORERS
 
-    for kind, registry in (("model", NETS), ("scorer", SCORERS)):
-        options = dict(settings[kind])
-        registry.settings(options.pop("name"), **options)  # type: ignore[attr-defined]
+    options = dict(settings["model"])
+    NETS.settings(options.pop("name"), **options)
     options = dict(settings["scorer"])
     check_pair(settings["model"]["name"], options.pop("name"), options)
     ENGINES.get(settings["runtime"]["engine"])
@@ -95,9 +94,9 @@ def catalogue_of(data: Settings) -> Catalogue:
     """The catalogue that a data configuration names; the sample set is written where it is missing."""
     root = data["root"]
     if data["name"] == "sample" and root is None:
-        from tacha.data.sample_set import default_root, write_sample_set
+        from tacha.data.sample_set import write_sample_set
 
-        root = write_sample_set(default_root())
+        root = write_sample_set(_cache() / "sample")
     extra = {"good_class": data["good_class"]} if data.get("good_class") else {}
     return read_catalogue(Path(root).expanduser(), data["layout"], categories=data.get("categories"), **extra)
 
@@ -185,6 +184,10 @@ def _device(accelerator: str) -> str:
     if not available[accelerator]:
         raise TachaError(f"trainer.accelerator={accelerator}: this machine has none; use auto or cpu")
     return accelerator
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tacha"
 
 
 def _make(folder: Path) -> None:

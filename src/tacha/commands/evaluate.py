@@ -26,7 +26,7 @@ from tacha.versions import versions
 def run(asked: argparse.Namespace) -> int:
     """Figures of one artefact on one test set; the artefact is not changed."""
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
-    catalogue = read_catalogue(Path(asked.data), asked.layout)
+    catalogue = read_catalogue(Path(asked.data), asked.layout, require_good=False)
     samples = _test_samples(catalogue, asked.category, inspector.name)
     result = evaluate(inspector, samples, asked.seed)
     lines = rundir.rows(result.figures, inspector, asked.seed)

@@ -92,4 +92,5 @@ def overlay_name(path: Path, paths: list[Path]) -> str:
         tail = path.parts[-depth:]
         if sum(p.parts[-depth:] == tail for p in same) <= 1:
             break
-    return "__".join(part for part in tail if part != path.anchor) + ".png"
+    name = "__".join(part for part in tail if part != path.anchor)
+    return name if path.suffix.lower() == ".png" else f"{name}.png"

@@ -35,12 +35,12 @@ def add_flaw(
 def scratch(image: UInt8Image, rng: np.random.Generator, source: UInt8Image | None = None) -> Drawn:
     """A long thin curve, bright or dark, its rim lit on one side."""
     side = _side(image)
-    path = _arc(rng, image.shape[:2], length=rng.uniform(0.4, 0.85) * side, bend=rng.uniform(-0.25, 0.25))
+    path = _arc(rng, image.shape[:2], length=rng.uniform(0.5, 0.9) * side, bend=rng.uniform(-0.25, 0.25))
     t = np.linspace(0, 1, len(path))
     width = (
         rng.uniform(1.0, 1.7) * _weight(image) * side / 128 * (0.7 + 0.3 * _wobble(rng, t)) * np.sin(np.pi * t) ** 0.3
     )
-    strength = rng.uniform(40, 80) * _weight(image) ** 1.5 * (0.8 + 0.2 * _wobble(rng, t)) * rng.choice([-1, 1])
+    strength = rng.uniform(45, 80) * _weight(image) ** 1.5 * (0.8 + 0.2 * _wobble(rng, t)) * rng.choice([-1, 1])
     distance, nearest, across = _distance(image.shape[:2], path)
     core = np.clip(width[nearest] - distance + 0.5, 0, 1)
     rim = np.clip(1 - np.abs(across - width[nearest] - 1), 0, 1) * (distance < 3 * side / 128)
@@ -50,21 +50,22 @@ def scratch(image: UInt8Image, rng: np.random.Generator, source: UInt8Image | No
 def crack(image: UInt8Image, rng: np.random.Generator, source: UInt8Image | None = None) -> Drawn:
     """A dark, thin random walk with branches, thinning out towards its ends."""
     side = _side(image)
-    depth = rng.uniform(0.7, 0.9)
+    depth = min(0.95, rng.uniform(0.6, 0.75) * _weight(image) ** 0.5)
     dark: Field = np.zeros(image.shape[:2])
     heading = rng.uniform(0, 2 * np.pi)
     start = _inside(rng, image.shape[:2]) - rng.uniform(0.15, 0.3) * side * _unit(heading)
     trunk = _walk(rng, start, heading, steps=int(rng.uniform(0.45, 0.8) * side / 2), step=2.0)
-    strands = [(trunk, rng.uniform(1.1, 1.7))]
+    strands = [(trunk, rng.uniform(0.95, 1.35))]
     for _ in range(rng.integers(1, 4)):
         fork = int(rng.integers(len(trunk) // 5, len(trunk) - 2))
         turned = heading + rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
         steps = int(rng.uniform(0.3, 0.6) * len(trunk))
-        strands.append((_walk(rng, trunk[fork], turned, steps, step=2.0), rng.uniform(0.5, 0.8)))
+        strands.append((_walk(rng, trunk[fork], turned, steps, step=2.0), rng.uniform(0.55, 0.8)))
     for corners, thickness in strands:
         path = _dense(corners)
         t = np.linspace(0, 1, len(path))
-        width = thickness * _weight(image) * side / 128 * (1 - 0.6 * t) * (0.75 + 0.25 * _wobble(rng, t, waves=9))
+        profile = (1 - 0.6 * t) * (0.75 + 0.25 * _wobble(rng, t, waves=9))
+        width = thickness * _weight(image) ** 1.5 * side / 128 * profile
         distance, nearest, _ = _distance(image.shape[:2], path)
         dark = np.maximum(dark, np.clip(width[nearest] - distance + 0.5, 0, 1))
     return _finish(image, _scale(image, 1 - depth * dark))
@@ -82,8 +83,8 @@ def stain(image: UInt8Image, rng: np.random.Generator, source: UInt8Image | None
     edge = 1 / (1 + np.exp((far - 1 + 0.25 * cloud) * 8))
     density = edge * (0.8 + 0.2 * np.tanh(_smooth_noise(rng, image.shape[:2], sigma=side / 25)))
     # What dries on a surface also fills it in: the texture under a stain is duller, not only darker.
-    cover = _like(image, density * np.clip(rng.uniform(0.48, 0.62) * _weight(image), 0, 0.9))
-    level = image.mean() * (rng.uniform(0.25, 0.5) if rng.random() < 0.7 else rng.uniform(1.5, 1.8))
+    cover = _like(image, density * np.clip(rng.uniform(0.53, 0.6) * _weight(image), 0, 0.95))
+    level = image.mean() * (rng.uniform(0.2, 0.4) if rng.random() < 0.7 else rng.uniform(1.6, 1.9))
     return _finish(image, image * (1 - cover) + level * cover, close=2)
 
 
@@ -125,7 +126,7 @@ def patch(image: UInt8Image, rng: np.random.Generator, source: UInt8Image | None
     ]
     channels = [other] if other.ndim == 2 else list(np.moveaxis(other, -1, 0))
     piece = np.stack([ndimage.map_coordinates(c, where, order=1, mode="reflect") for c in channels], axis=-1)
-    radius = rng.uniform(0.13, 0.2) * _weight(image) * side
+    radius = rng.uniform(0.15, 0.21) * _weight(image) * side
     far = np.hypot(dy, dx) / radius + 0.22 * _smooth_noise(rng, image.shape[:2], sigma=side / 16)
     cover = 1 / (1 + np.exp((far - 1) * radius * 0.9))
     if image.ndim == 2:

@@ -52,6 +52,12 @@ def write_sample_set(folder: str | os.PathLike[str], seed: int = 0) -> Path:
     return folder
 
 
+def default_root() -> Path:
+    """Where the sample set goes when nobody says: the user's cache folder, `$XDG_CACHE_HOME` or ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "tacha" / "sample"
+
+
 def _write(folder: Path, seed: int) -> None:
     tiles = {name: _tiles(name) for name in CATEGORIES}
     for number, category in enumerate(CATEGORIES):

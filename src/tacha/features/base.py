@@ -16,6 +16,11 @@ class Features(NamedTuple):
     residual: Tensor | None = None  # [B, H, W] reconstruction error a pixel, higher is worse
     logits: Tensor | None = None  # [B, K]
 
+    def cpu(self) -> Features:
+        """The same, in the main memory."""
+        rest = (None if f is None else f.cpu() for f in self[1:])
+        return Features(self.embedding.cpu(), *rest)
+
 
 class FeatureNet(nn.Module):
     """`forward(images [B, 3, H, W], RGB float in 0..1) -> Features`; normalisation happens inside.

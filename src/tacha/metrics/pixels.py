@@ -70,7 +70,7 @@ class PixelFigures:
         if flawed.any():
             inside = keys[flawed]
             hit = np.bincount(inside, minlength=length)[used].astype(np.float64)
-            share = np.bincount(inside, _region_shares(flawed), minlength=length)[used]
+            share = np.bincount(inside, _region_shares(flawed), minlength=length)[used].astype(np.float64)
         self._images.append(_Histogram(used + first, every[used] - hit, hit, share))
 
     def figures(self, seed: int = 0, resamples: int = 200) -> list[Figure]:

@@ -105,7 +105,7 @@ def read(path: Path | str) -> Artefact:
             names = set(bundle.namelist())
             card = json.loads(bundle.read(CARD)) if CARD in names else None
             schema = card.get("schema") if isinstance(card, dict) else None
-            if not isinstance(schema, int):
+            if not isinstance(card, dict) or not isinstance(schema, int):
                 raise TachaError(f"{path}: not a tacha artefact (it has no {CARD}); `tacha train` writes one")
             if schema > SCHEMA:
                 raise TachaError(

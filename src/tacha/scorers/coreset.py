@@ -51,6 +51,7 @@ class Coreset:
         capacity = 3 * self.budget + CHUNK
         self._rows = rows.new_empty(capacity, D)
         self._points = rows.new_empty(capacity, d)
+        self._half_norms = rows.new_empty(capacity)
         self._chunk = rows.new_empty(CHUNK, D)
         self._shift = rows.new_zeros(D)
         generator = torch.Generator().manual_seed(self.seed)
@@ -65,11 +66,13 @@ class Coreset:
             self._shift = rows.mean(0)
         points = (rows - self._shift) @ self._matrix
         if self.radius2 > 0:
-            left = _uncovered(points, self._points[: self._kept], self.radius2)
+            centres, half_norms = self._points[: self._kept], self._half_norms[: self._kept]
+            left = _uncovered(points, centres, half_norms, self.radius2)
             rows, points = rows[left], points[left]
         end = self._kept + rows.shape[0]
         self._rows[self._kept : end] = rows
         self._points[self._kept : end] = points
+        self._half_norms[self._kept : end] = 0.5 * points.square().sum(1)
         self._kept = end
         if self._kept > 3 * self.budget:
             self._reduce(self._rows, 2 * self.budget)
@@ -79,6 +82,7 @@ class Coreset:
         self._kept = chosen.shape[0]
         rows[: self._kept] = rows[chosen]
         self._points[: self._kept] = self._points[chosen]
+        self._half_norms[: self._kept] = self._half_norms[chosen]
         self.radius2 = max(self.radius2, radius2)
 
 
@@ -91,7 +95,8 @@ def greedy_k_centre(points: Tensor, size: int) -> tuple[Tensor, float]:
     nearest = torch.full_like(norms, torch.inf)
     squared = torch.empty_like(norms)
     tolerance = 1e-6 * float(norms.max())  # what rounding leaves between equal points
-    index, chosen = int(norms.argmax()), []
+    index = int(norms.argmax())
+    chosen: list[int] = []
     while len(chosen) < size:
         chosen.append(index)
         torch.addmv(norms, points, points[index], alpha=-2, out=squared)
@@ -103,12 +108,15 @@ def greedy_k_centre(points: Tensor, size: int) -> tuple[Tensor, float]:
     return torch.tensor(chosen, device=points.device), max(0.0, float(nearest[index]))
 
 
-def _uncovered(points: Tensor, centres: Tensor, radius2: float) -> Tensor:
+def _uncovered(points: Tensor, centres: Tensor, half_norms: Tensor, radius2: float) -> Tensor:
     """Indices of the points [N, d] farther than the radius from every centre [M, d]."""
     left = torch.arange(points.shape[0], device=points.device)
     reach = 0.5 * (points.square().sum(1) - radius2)  # d² <= radius² where point·centre - |centre|²/2 >= reach
+    points = torch.cat([points, torch.ones_like(points[:, :1])], 1)  # [N, d + 1]
+    centres = torch.cat([centres, -half_norms[:, None]], 1)  # [M, d + 1]
+    space = points.new_empty(points.shape[0] * BLOCK)  # allocated once: fresh pages cost more than the product
     for block in centres.split(BLOCK):
-        closeness = torch.addmm(-0.5 * block.square().sum(1), points, block.T).amax(1)  # [N]
-        far = closeness < reach
+        out = space[: points.shape[0] * block.shape[0]].view(points.shape[0], block.shape[0])
+        far = (torch.mm(points, block.T, out=out).amax(1) < reach).nonzero().squeeze(1)
         left, points, reach = left[far], points[far], reach[far]
     return left

@@ -1,0 +1,169 @@
+"""Tidy rows turned into the report's tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tacha.calibration import percent
+
+Row = Mapping[str, Any]
+
+NAMES = {
+    "image_auroc": "AUROC",
+    "image_ap": "AP",
+    "image_f1": "F1 at the threshold",
+    "image_f1_max": "best F1 (oracle)",
+    "balanced_accuracy": "balanced accuracy",
+    "recall": "flawed parts found",
+    "false_alarm_rate": "false alarms",
+    "pixel_auroc": "AUROC",
+    "pixel_ap": "AP",
+    "pixel_f1_max": "best F1 (oracle)",
+    "aupro_30": "AUPRO to .30",
+    "aupro_05": "AUPRO to .05",
+    "fit_seconds": "fitting, s",
+    "inspect_ms_p50": "file to verdict, ms",
+}
+GROUPS = (
+    ("Judging images", "%", tuple(NAMES)[:7]),
+    ("Finding the flawed pixels", "%", tuple(NAMES)[7:12]),
+    ("Time", "", tuple(NAMES)[12:]),
+)
+ELSEWHERE = ("promised_false_alarm_rate",)  # shown beside the thresholds
+VARIANT = ("net", "scorer", "engine", "precision", "seed")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value and, in smaller type, its interval."""
+
+    value: str
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    unit: str
+    head: list[str]
+    body: list[tuple[str, list[Cell]]]
+    mean: list[Cell]  # empty for fewer than two rows
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """One table a group of metrics, a line a category (and net, scorer, engine, seed where these differ)."""
+    shown = {m for _, _, metrics in GROUPS for m in metrics}
+    others = tuple(dict.fromkeys(r["metric"] for r in rows if r["metric"] not in shown | {*ELSEWHERE}))
+    made = (_table(rows, *group) for group in (*GROUPS, ("Other figures", "", others)))
+    return [table for table in made if table.body]
+
+
+def _table(rows: Sequence[Row], title: str, unit: str, metrics: Sequence[str]) -> Table:
+    chosen = [r for r in rows if r["metric"] in metrics]
+    head = [m for m in metrics if any(r["metric"] == m for r in chosen)]
+    varying = [key for key in VARIANT if len({str(r.get(key)) for r in rows}) > 1]
+    lines: dict[str, dict[str, Row]] = {}
+    for r in chosen:
+        name = " · ".join([str(r["category"]), *(f"{key} {r.get(key)}" for key in varying)])
+        lines.setdefault(name, {})[r["metric"]] = r
+    factor = 100 if unit == "%" else 1
+    body = [(name, [_cell(found.get(m), factor) for m in head]) for name, found in lines.items()]
+    mean = []
+    if len(lines) > 1:
+        for m in head:
+            values = [float(found[m]["value"]) for found in lines.values() if m in found]
+            mean.append(Cell(_number(factor * sum(values) / len(values))))
+    return Table(title, unit, [NAMES.get(m, m) for m in head], body, mean)
+
+
+def _cell(row: Row | None, factor: float) -> Cell:
+    if row is None:
+        return Cell("–")
+    interval = ""
+    if row.get("low") is not None and row.get("high") is not None:
+        interval = f"{_number(factor * float(row['low']))}–{_number(factor * float(row['high']))}"
+    return Cell(_number(factor * float(row["value"])), interval)
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if 1 <= abs(value) < 10_000 or value == 0 else f"{value:.3g}"
+
+
+def headline(rows: Sequence[Row], predictions: Sequence[Row], calibration: Mapping[str, Row]) -> str:
+    """What came of the run, in plain words."""
+    if not predictions:
+        return f"Fitted on {_products(len(calibration))}; no test images were judged."
+    good = [p for p in predictions if not p["label"]]
+    flawed = [p for p in predictions if p["label"]]
+    parts = []
+    if flawed:
+        parts.append(f"found {_called(flawed)} of {len(flawed)} flawed parts")
+    if good:
+        parts.append(f"called {_called(good)} of {len(good)} good ones flawed")
+    products = len({p["category"] for p in predictions})
+    text = f"On {len(predictions)} test images of {_products(products)}, tacha {' and '.join(parts)}."
+    aurocs = [float(r["value"]) for r in rows if r["metric"] == "image_auroc"]
+    if aurocs:
+        mean = "Mean image AUROC" if len(aurocs) > 1 else "Image AUROC"
+        text += f" {mean}: {100 * sum(aurocs) / len(aurocs):.1f} %."
+    if any(c.get("oracle") for c in calibration.values()):
+        text += " A threshold here saw defects, so verdicts must not be quoted as performance."
+    return text
+
+
+def _called(predictions: Sequence[Row]) -> int:
+    return sum(p["verdict"] == "flawed" for p in predictions)
+
+
+def _products(n: int) -> str:
+    return "one product" if n == 1 else f"{n} products"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A calibrated threshold, its promise, and what was measured against it."""
+
+    category: str
+    method: str
+    value: str
+    sentence: str
+    promised: str
+    measured: str
+    outcome: str
+
+
+def thresholds(rows: Sequence[Row], calibration: Mapping[str, Row]) -> list[Threshold]:
+    """One line a calibration; the measured false-alarm rate is that of its category's first row."""
+    found = []
+    for category, c in calibration.items():
+        promised = (c.get("promise") or {}).get("false_alarm_rate")
+        row = next((r for r in rows if (r["category"], r["metric"]) == (category, "false_alarm_rate")), None)
+        measured = "not measured"
+        if row is not None:
+            measured = f"{percent(float(row['value']))} of {row['n']} good test images"
+            if row.get("low") is not None and row.get("high") is not None:
+                measured += f" (95 % interval {percent(float(row['low']))} to {percent(float(row['high']))})"
+        found.append(
+            Threshold(
+                category,
+                str(c.get("method", "")),
+                f"{float(c['threshold']):.6g}",
+                str(c.get("sentence", "")),
+                "none" if promised is None else f"at most {percent(float(promised))}",
+                measured,
+                _outcome(promised, row),
+            )
+        )
+    return found
+
+
+def _outcome(promised: float | None, row: Row | None) -> str:
+    if promised is None or row is None:
+        return ""
+    if float(row["value"]) <= promised:
+        return "kept"
+    if row.get("low") is None or float(row["low"]) <= promised:
+        return "above it, but so few images cannot tell"
+    return "broken: the test images are unlike the held-out good ones"

@@ -1,0 +1,69 @@
+"""Distance to the nearest of the good rows kept in a memory bank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from tacha.features.base import Features
+from tacha.scorers.checks import one_of, whole
+from tacha.scorers.coreset import Coreset
+from tacha.scorers.moments import Moments
+from tacha.scorers.nearest import nearest_distances
+from tacha.scorers.rows import RowScorer
+
+
+class MemoryBank(RowScorer):
+    """Mean distance to the `neighbours` nearest of at most `size` good rows, a coreset of all of them.
+
+    `whiten="channel"` first divides each feature by its standard deviation over the good rows.
+    `projection` is the number of dimensions the coreset is chosen in.
+    PatchCore, Roth et al. 2022, sec. 3.1 to 3.3, with a streaming coreset and without score reweighting.
+    """
+
+    bank: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        size: int = 4000,
+        neighbours: int = 1,
+        share: float = 0.0,
+        sigma: float = 0.0,
+        whiten: str = "none",
+        projection: int = 64,
+        seed: int = 0,
+        on: str = "patches",
+    ) -> None:
+        super().__init__(on, share, sigma)
+        self.size, self.neighbours = whole("size", size, 1), whole("neighbours", neighbours, 1)
+        self.whiten = one_of("whiten", whiten, ("none", "channel"))
+        self.projection, self.seed = whole("projection", projection, 1), whole("seed", seed, 0)
+        self.register_buffer("bank", torch.empty(0, 0))  # [N, D]
+        self.register_buffer("scale", torch.empty(0))  # [D]
+
+    @torch.no_grad()
+    def fit(self, stream: Iterable[Features]) -> None:
+        scale = self._channel_scale(stream) if self.whiten == "channel" else None
+        coreset = Coreset(self.size, self.seed, self.projection)
+        for rows in self.batches(stream):
+            scale = torch.ones_like(rows[0, 0]) if scale is None else scale
+            coreset.add(rows.flatten(0, 1) * scale)
+        assert scale is not None
+        self.scale, self.bank = scale.to(self.scale), coreset.finish().to(self.bank)
+
+    def _channel_scale(self, stream: Iterable[Features]) -> Tensor:
+        moments = Moments()
+        for rows in self.batches(stream):
+            moments.add(rows.flatten(0, 1).T.unsqueeze(2))  # [D, N, 1]: variances only
+        spread = moments.covariance.flatten().clamp(min=0).sqrt()
+        floor = 1e-3 * spread.mean()  # a constant channel must not decide everything
+        return spread.clamp(min=float(floor) or 1.0).reciprocal().float()
+
+    def distance(self, rows: Tensor) -> Tensor:
+        self.check_width(rows, self.bank.shape[1])
+        flat = (rows * self.scale).flatten(0, 1)  # [B * P, D]
+        nearest = nearest_distances(flat, self.bank, self.neighbours).mean(1)
+        return nearest.reshape(-1, rows.shape[1])
