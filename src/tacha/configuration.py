@@ -42,7 +42,8 @@ def resolved(config: Any) -> dict[str, Any]:
 def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[str]) -> None:
     """`task(settings, run folder)` under hydra.main: overrides, -m sweeps, --cfg, --config-dir.
 
-    Raises TachaError with one line for what Hydra would print as several.
+    A job that fails does not stop the others of a sweep. Raises TachaError with one line for what Hydra would print
+    as several; after a sweep, one that names the jobs that failed.
     """
     import sys
 
@@ -50,8 +51,19 @@ def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
+    failed: list[tuple[Path, TachaError]] = []
+    jobs = 0
+
     def job(config: DictConfig) -> None:
-        task(resolved(config), Path(HydraConfig.get().runtime.output_dir))
+        nonlocal jobs
+        jobs += 1
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            task(resolved(config), folder)
+        except TachaError as error:  # kept from Hydra, which would print a traceback
+            failed.append((folder, error))
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     # Hydra reads sys.argv and, unless told so, prints errors itself and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -64,6 +76,11 @@ def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[
         raise explained(error) from error
     finally:
         sys.argv = argv
+    if len(failed) == 1 == jobs:
+        raise failed[0][1]
+    if failed:
+        reasons = "; ".join(f"{folder}: {error}" for folder, error in failed)
+        raise TachaError(f"{len(failed)} of {jobs} runs failed: {reasons}")
 
 
 def explained(error: Exception) -> Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -94,9 +93,9 @@ def catalogue_of(data: Settings) -> Catalogue:
     """The catalogue that a data configuration names; the sample set is written where it is missing."""
     root = data["root"]
     if data["name"] == "sample" and root is None:
-        from tacha.data.sample_set import write_sample_set
+        from tacha.data.sample_set import default_root, write_sample_set
 
-        root = write_sample_set(_cache() / "sample")
+        root = write_sample_set(default_root())
     extra = {"good_class": data["good_class"]} if data.get("good_class") else {}
     return read_catalogue(Path(root).expanduser(), data["layout"], categories=data.get("categories"), **extra)
 
@@ -184,10 +183,6 @@ def _device(accelerator: str) -> str:
     if not available[accelerator]:
         raise TachaError(f"trainer.accelerator={accelerator}: this machine has none; use auto or cpu")
     return accelerator
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tacha"
 
 
 def _make(folder: Path) -> None:

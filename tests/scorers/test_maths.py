@@ -106,12 +106,12 @@ def test_subspace_against_sklearn_pca(settings: dict[str, float]) -> None:
     pca = PCA(settings.get("components") or settings["variance"], svd_solver="full").fit(X)
     new64 = new.double().numpy()
     residual = new64 - pca.inverse_transform(pca.transform(new64))
-    got = fit_embedding("subspace", good, on="embedding", **settings)(Features(new)).image
+    got = fit_embedding("subspace", good, reads="embedding", **settings)(Features(new)).image
     np.testing.assert_allclose(got, np.linalg.norm(residual, axis=1), rtol=1e-4)
 
 
 def test_subspace_always_leaves_a_residual() -> None:
-    scorer = fit_embedding("subspace", normal(20, 3), on="embedding", variance=1.0)
+    scorer = fit_embedding("subspace", normal(20, 3), reads="embedding", variance=1.0)
     assert scorer.complement.shape == (3, 1)
 
 

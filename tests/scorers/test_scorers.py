@@ -19,13 +19,13 @@ D, C, H, W = 8, 12, 6, 5
 
 CASES: list[tuple[str, dict[str, object]]] = [
     ("cosine", {}),
-    ("cosine", {"on": "patches"}),
+    ("cosine", {"reads": "patches"}),
     ("euclidean", {}),
-    ("euclidean", {"on": "patches", "share": 0.1}),
+    ("euclidean", {"reads": "patches", "share": 0.1}),
     ("knn", {}),
-    ("knn", {"on": "patches", "size": 50, "k": 2}),
+    ("knn", {"reads": "patches", "size": 50, "k": 2}),
     ("mahalanobis", {}),
-    ("mahalanobis", {"on": "patches"}),
+    ("mahalanobis", {"reads": "patches"}),
     ("memory_bank", {"size": 200}),
     ("memory_bank", {"size": 200, "neighbours": 3, "share": 0.1, "sigma": 1.0, "whiten": "channel"}),
     ("padim", {"channels": 10}),
@@ -33,7 +33,7 @@ CASES: list[tuple[str, dict[str, object]]] = [
     ("reconstruction", {}),
     ("reconstruction", {"share": 0.05, "sigma": 1.5}),
     ("subspace", {}),
-    ("subspace", {"on": "embedding", "components": 3}),
+    ("subspace", {"reads": "embedding", "components": 3}),
 ]
 IDS = [name + "".join(f"-{k}={v}" for k, v in settings.items()) for name, settings in CASES]
 every_scorer = pytest.mark.parametrize(("name", "settings"), CASES, ids=IDS)
@@ -189,13 +189,13 @@ def test_refuses_another_net_or_image_size() -> None:
     ("name", "settings", "message"),
     [
         ("memory_bnak", {}, "unknown scorer 'memory_bnak': did you mean 'memory_bank'"),
-        ("knn", {"kk": 1}, "scorer 'knn' has no setting 'kk': it takes k, on"),
+        ("knn", {"kk": 1}, "scorer 'knn' has no setting 'kk': it takes k, reads"),
         ("knn", {"k": 0}, "setting k=0: give a whole number of at least 1"),
         ("memory_bank", {"size": 2.5}, "size=2.5: give a whole number"),
         ("memory_bank", {"share": 1.5}, "share=1.5: give a number from 0 to 1"),
         ("memory_bank", {"sigma": float("nan")}, "sigma=nan: give a number at least 0"),
         ("memory_bank", {"whiten": "zca"}, "whiten='zca': choose one of none, channel"),
-        ("cosine", {"on": "logits"}, "on='logits': choose one of embedding, patches"),
+        ("cosine", {"reads": "logits"}, "reads='logits': choose one of embedding, patches"),
         ("padim", {"eps": 0}, "eps=0: give a number at least"),
         ("subspace", {"variance": "95"}, "variance='95': give a number"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,9 @@ def expand(names: Sequence[str]) -> list[Path]:
         elif path.exists():
             found = [path]
         else:
-            found = [p for p in map(Path, sorted(glob.glob(name, recursive=True))) if p.is_file()]
+            base = Path(path.anchor or ".")
+            pattern = str(path.relative_to(base)) if path.anchor else name
+            found = sorted(p for p in base.glob(pattern) if p.is_file())
             if not found:
                 raise TachaError(f"{name}: no such image, folder or pattern")
         out |= dict.fromkeys(found)

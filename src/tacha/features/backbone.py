@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -31,18 +32,17 @@ class Backbone(FeatureNet):
         self,
         backbone: str = "tf_efficientnet_lite0",
         weights: str = "packaged",
-        layers: Sequence[int] = (1, 3),
+        layers: Sequence[int] = (2, 3),
         stride: int | None = None,
-        pool: int = 3,
+        pool: int = 1,
     ) -> None:
         super().__init__()
         import timm
 
         if backbone not in timm.list_models():
-            close = timm.list_models(f"*{backbone}*")[:3]
-            raise TachaError(
-                f"model.backbone={backbone!r}: timm has no such model{'; close ones: ' + ', '.join(close) if close else ''}"
-            )
+            close = difflib.get_close_matches(backbone, timm.list_models(), n=3)
+            hint = f"; close ones: {', '.join(close)}" if close else ""
+            raise TachaError(f"model.backbone={backbone!r}: timm has no such model{hint}")
         if stride is not None and stride < 1:
             raise TachaError(f"model.stride={stride}: give 1 or more pixels, or null")
         if not layers or pool < 1 or pool % 2 == 0:

@@ -18,8 +18,8 @@ class Cosine(RowScorer):
 
     direction: Tensor
 
-    def __init__(self, on: str = "embedding", share: float = 0.0, sigma: float = 0.0) -> None:
-        super().__init__(on, share, sigma)
+    def __init__(self, reads: str = "embedding", share: float = 0.0, sigma: float = 0.0) -> None:
+        super().__init__(reads, share, sigma)
         self.register_buffer("direction", torch.empty(0))  # [D]
 
     @torch.no_grad()

@@ -17,8 +17,8 @@ class Euclidean(RowScorer):
 
     mean: Tensor
 
-    def __init__(self, on: str = "embedding", share: float = 0.0, sigma: float = 0.0) -> None:
-        super().__init__(on, share, sigma)
+    def __init__(self, reads: str = "embedding", share: float = 0.0, sigma: float = 0.0) -> None:
+        super().__init__(reads, share, sigma)
         self.register_buffer("mean", torch.empty(0))  # [D]
 
     @torch.no_grad()

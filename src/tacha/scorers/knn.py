@@ -16,11 +16,11 @@ class KNN(MemoryBank):
         self,
         k: int = 5,
         size: int = 10_000,
-        on: str = "embedding",
+        reads: str = "embedding",
         share: float = 0.0,
         sigma: float = 0.0,
         whiten: str = "none",
         seed: int = 0,
     ) -> None:
-        super().__init__(size, whole("k", k, 1), share, sigma, whiten, seed=seed, on=on)
+        super().__init__(size, whole("k", k, 1), share, sigma, whiten, seed=seed, reads=reads)
         self.k = k

@@ -23,8 +23,8 @@ class Mahalanobis(RowScorer):
     mean: Tensor
     whitening: Tensor
 
-    def __init__(self, on: str = "embedding", share: float = 0.0, sigma: float = 0.0) -> None:
-        super().__init__(on, share, sigma)
+    def __init__(self, reads: str = "embedding", share: float = 0.0, sigma: float = 0.0) -> None:
+        super().__init__(reads, share, sigma)
         self.register_buffer("mean", torch.empty(0))  # [D]
         self.register_buffer("whitening", torch.empty(0, 0))  # [D, D] transposed inverse Cholesky factor
 

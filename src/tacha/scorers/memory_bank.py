@@ -35,9 +35,9 @@ class MemoryBank(RowScorer):
         whiten: str = "none",
         projection: int = 64,
         seed: int = 0,
-        on: str = "patches",
+        reads: str = "patches",
     ) -> None:
-        super().__init__(on, share, sigma)
+        super().__init__(reads, share, sigma)
         self.size, self.neighbours = whole("size", size, 1), whole("neighbours", neighbours, 1)
         self.whiten = one_of("whiten", whiten, ("none", "channel"))
         self.projection, self.seed = whole("projection", projection, 1), whole("seed", seed, 0)

@@ -17,14 +17,14 @@ from tacha.scorers.pooling import MapPooling
 class RowScorer(Scorer):
     """A scorer that gives every row of features a distance; a subclass says which, in `distance`.
 
-    `on="embedding"`: one row an image, no map. `on="patches"`: one row a place; the distances are the map,
+    `reads="embedding"`: one row an image, no map. `reads="patches"`: one row a place; the distances are the map,
     and `share` and `sigma` say how MapPooling turns it into the image score.
     """
 
-    def __init__(self, on: str, share: float, sigma: float) -> None:
+    def __init__(self, reads: str, share: float, sigma: float) -> None:
         super().__init__()
-        self.on = one_of("on", on, ("embedding", "patches"))
-        self.needs = frozenset({self.on})
+        self.reads = one_of("reads", reads, ("embedding", "patches"))
+        self.needs = frozenset({self.reads})
         self.pooling = MapPooling(share, sigma)
         self.share, self.sigma = self.pooling.share, self.pooling.sigma
 
@@ -34,14 +34,14 @@ class RowScorer(Scorer):
 
     def places(self, features: Features) -> Tensor:
         """The features to judge as float32 [B, D, h, w]; an embedding is a map of one place."""
-        values = self.read(features, self.on).float()
-        return values if self.on == "patches" else values[:, :, None, None]
+        values = self.read(features, self.reads).float()
+        return values if self.reads == "patches" else values[:, :, None, None]
 
     def forward(self, features: Features) -> Scores:
         self.require_fitted()
         places = self.places(features)
         distances = self.distance(places.flatten(2).transpose(1, 2))  # [B, h * w]
-        if self.on == "embedding":
+        if self.reads == "embedding":
             return Scores(distances.squeeze(1))
         pooled: Scores = self.pooling(distances.unflatten(1, places.shape[2:]))
         return pooled
@@ -52,7 +52,7 @@ class RowScorer(Scorer):
         for features in stream:
             rows = self.places(features).detach().flatten(2).transpose(1, 2)
             if not torch.isfinite(rows).all():
-                raise TachaError(f"{self.name}: the net gave {self.on} that are not finite: check its weights")
+                raise TachaError(f"{self.name}: the net gave {self.reads} that are not finite: check its weights")
             empty = empty and rows.shape[0] == 0
             if rows.shape[0]:
                 yield rows

@@ -29,11 +29,11 @@ class Subspace(RowScorer):
         self,
         variance: float = 0.95,
         components: int = 0,
-        on: str = "patches",
+        reads: str = "patches",
         share: float = 0.0,
         sigma: float = 0.0,
     ) -> None:
-        super().__init__(on, share, sigma)
+        super().__init__(reads, share, sigma)
         self.variance, self.components = (
             between("variance", variance, 0, 1),
             whole("components", components, 0),

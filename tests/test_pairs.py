@@ -1,0 +1,79 @@
+"""Every net under every scorer that its features allow; every other pair refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tacha import Inspector, TachaError
+from tacha.configuration import compose
+from tacha.data.layouts import read_catalogue
+from tacha.detector import check_pair, scorers_for
+from tacha.features import NETS
+from tacha.fitting import fit_detector
+from tacha.metrics.ranking import auroc
+from tacha.runtime.engines import ENGINES
+from tacha.scorers import SCORERS
+
+SMALL = {"memory_bank": {"size": 300}, "padim": {"channels": 24}}
+# What each scorer reaches on brick at 64 px is no boast: it shows that a fit learnt something.
+FLOOR = 0.6
+
+
+def pairs() -> Iterator[tuple[str, str]]:
+    for net in NETS.names():
+        for scorer in SCORERS.names():
+            yield net, scorer
+
+
+@pytest.mark.parametrize(("net", "scorer"), list(pairs()))
+def test_pair(net: str, scorer: str, sample_root: Path) -> None:
+    from tacha.data.module import InspectionDataModule
+
+    if scorer not in scorers_for(net):
+        with pytest.raises(TachaError, match=rf"scorer={scorer} reads .*model={net} does not have"):
+            check_pair(net, scorer)
+        return
+    settings = compose([f"model={net}", f"scorer={scorer}"])
+    settings["scorer"] |= SMALL.get(scorer, {})
+    data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64, holdout_share=0.2)
+    fitted = fit_detector(
+        data, "brick", settings["model"], settings["scorer"], settings["calibration"], settings["runtime"]
+    )
+    assert all(p.agrees for p in fitted.parity), fitted.parity
+    samples = data.test_samples
+    scores = {}
+    for engine in ENGINES.names():
+        inspector = Inspector(fitted.artefact, engine)
+        scores[engine] = np.array([inspector.inspect(s.path).score for s in samples])
+    np.testing.assert_allclose(scores["openvino"], scores["torch"], rtol=1e-3)
+    np.testing.assert_allclose(scores["onnxruntime"], scores["torch"], rtol=1e-3)
+    labels = np.array([s.label for s in samples])
+    assert float(auroc(scores["torch"], labels)[0]) >= FLOOR
+
+
+def test_a_pair_is_refused_before_any_image_is_read(tmp_path: Path) -> None:
+    from tacha.training import train
+
+    settings = compose(["scorer=reconstruction", "data=mvtec", f"data.root={tmp_path / 'nowhere'}"])
+    with pytest.raises(TachaError, match="reads residual, which model=backbone does not have"):
+        train(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_fitting_twice_gives_the_same_weights(sample_root: Path) -> None:
+    from tacha.data.module import InspectionDataModule
+
+    settings = compose(["scorer.size=200"])
+    tensors = []
+    for _ in range(2):
+        data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64)
+        fitted = fit_detector(
+            data, "brick", settings["model"], settings["scorer"], settings["calibration"], settings["runtime"]
+        )
+        tensors.append(fitted.artefact.tensors())
+    for name, value in tensors[0].items():
+        np.testing.assert_array_equal(value, tensors[1][name], err_msg=name)
