@@ -44,13 +44,6 @@ def test_every_registered_name_has_a_config(group: str, registry) -> None:  # ty
     assert OPTIONS[group] == registry.names()
 
 
-def test_a_folder_of_the_users_own_wins(tmp_path: Path) -> None:
-    (tmp_path / "scorer").mkdir()
-    (tmp_path / "scorer" / "memory_bank.yaml").write_text("name: memory_bank\nsize: 7\n")
-    assert compose(config_dir=tmp_path)["scorer"] == {"name": "memory_bank", "size": 7}
-    assert compose()["scorer"]["size"] == 4000
-
-
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tacha.configuration import compose
+from tacha.configuration import compose, quoted
 from tacha.data.layouts import detect_layout
 from tacha.errors import TachaError
 from tacha.inspector import Inspector
@@ -25,8 +25,7 @@ def fit(
     """
     root = Path(data).expanduser()
     layout = detect_layout(root)
-    settings = compose([f"data={layout}", *overrides])
-    settings["data"]["root"] = root
+    settings = compose([f"data={layout}", f"data.root={quoted(root)}", *overrides])
     settings["name"] = name or root.resolve().name
     with tempfile.TemporaryDirectory() as scratch:
         run = train(settings, Path(run_dir) if run_dir is not None else Path(scratch))

@@ -10,21 +10,26 @@ from typing import Any
 from tacha.errors import TachaError
 
 
-def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> dict[str, Any]:
+def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The settings that a list of overrides gives, without running anything.
 
-    A folder of the user's own (`config_dir`) wins over the packaged tree. Raises TachaError naming the override.
+    Raises TachaError naming the override.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
-    own = [f"hydra.searchpath=[{Path(config_dir).resolve().as_uri()}]"] if config_dir else []
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_module("tacha.conf", version_base="1.3"):
-            return resolved(hydra.compose("config", overrides=[*own, *overrides]))
+            return resolved(hydra.compose("config", overrides=list(overrides)))
     except Exception as error:
         raise explained(error) from error
+
+
+def quoted(path: str | Path) -> str:
+    """A path as the value of an override, whatever characters it has."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
+    return f'"{text}"'
 
 
 def resolved(config: Any) -> dict[str, Any]:
@@ -40,7 +45,7 @@ def resolved(config: Any) -> dict[str, Any]:
 
 
 def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[str]) -> None:
-    """`task(settings, run folder)` under hydra.main: overrides, -m sweeps, --cfg, --config-dir.
+    """`task(settings, run folder)` under hydra.main: overrides, -m sweeps, --cfg.
 
     A job that fails does not stop the others of a sweep. Raises TachaError with one line for what Hydra would print
     as several; after a sweep, one that names the jobs that failed.
@@ -85,7 +90,7 @@ def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[
 
 def explained(error: Exception) -> Exception:
     """One line in the user's terms for what Hydra and OmegaConf raise; anything else is a bug and stays itself."""
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, TachaError):
@@ -95,6 +100,9 @@ def explained(error: Exception) -> Exception:
         return cause
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return error
+    parsing = next((e for e in (error, cause) if isinstance(e, OverrideParseException)), None)
+    if parsing is not None:
+        return TachaError(f"{parsing.override!r} is not an override: write group=option or key=value, quoted where needed")
     text = str(error).strip()
     first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     if "Could not override" in first and isinstance(cause, Exception) and "not in struct" in str(cause):

@@ -15,11 +15,6 @@ def run(asked: argparse.Namespace) -> int:
     return 0
 
 
-def quoted(path: str) -> str:
-    """A path as the value of a Hydra override, whatever characters it has."""
-    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _job(settings: dict[str, Any], folder: Path) -> None:
     from tacha.commands.tables import print_run
     from tacha.training import train
