@@ -102,7 +102,9 @@ def explained(error: Exception) -> Exception:
         return error
     parsing = next((e for e in (error, cause) if isinstance(e, OverrideParseException)), None)
     if parsing is not None:
-        return TachaError(f"{parsing.override!r} is not an override: write group=option or key=value, quoted where needed")
+        return TachaError(
+            f"{parsing.override!r} is not an override: write group=option or key=value, quoted where needed"
+        )
     text = str(error).strip()
     first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     if "Could not override" in first and isinstance(cause, Exception) and "not in struct" in str(cause):

@@ -84,6 +84,9 @@ def check_settings(settings: Settings) -> None:
         raise TachaError(
             f"runtime.precision={settings['runtime']['precision']!r}: choose one of {', '.join(PRECISIONS)}"
         )
+    name = settings["name"]
+    if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
+        raise TachaError(f"name={name!r}: give a plain name, for files are named after it")
     size = settings["data"]["size"]
     if not isinstance(size, int) or not 32 <= size <= 4096:
         raise TachaError(f"data.size={size!r}: give a whole number of pixels from 32 to 4096")
@@ -103,6 +106,9 @@ def catalogue_of(data: Settings) -> Catalogue:
 def _detectors(settings: Settings, catalogue: Catalogue) -> list[tuple[str, str | None]]:
     if settings["pooled"] and len(catalogue.categories) > 1:
         return [("pooled", None)]
+    given = settings["name"] != settings["data"]["name"]
+    if given and len(catalogue.categories) == 1 and catalogue.layout in ("folder", "classes"):
+        return [(settings["name"], catalogue.categories[0])]  # a folder's name says where, not what
     return [(category, category) for category in catalogue.categories]
 
 
@@ -148,7 +154,8 @@ def _one(
     result = Evaluation()
     if data.test_samples:
         evaluation = settings["evaluation"]
-        result = evaluate(inspector, data.test_samples, seed, evaluation["pixels"])
+        samples = [s if category is None else replace(s, category=name) for s in data.test_samples]
+        result = evaluate(inspector, samples, seed, evaluation["pixels"])
         lines += rundir.rows(result.figures, inspector, seed)
         about["skipped"] += [[str(path), reason] for path, reason in result.skipped]
         about["notes"] += result.notes

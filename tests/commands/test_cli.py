@@ -119,6 +119,7 @@ def test_fail_on_flaw(artefact_path: Path, sample_root: Path, tmp_path: Path, ca
         (["train", "runtime.precision=f8"], "f8"),
         (["train", "calibration.false_alarm_rate=2", "data.size=32", "scorer.size=50"], "false_alarm_rate"),
         (["train", "data=mvtec", "data.root={sample}", "data.categories=[brik]"], "brik"),
+        (["train", "name=../x"], "plain name"),
         (["train", "trainer.accelerator=tpu"], "tpu"),
         (["train", "model.backbone=resnet81"], "resnet81"),
     ],
