@@ -10,7 +10,7 @@ from tacha.configuration import compose, quoted
 from tacha.data.layouts import detect_layout
 from tacha.errors import TachaError
 from tacha.inspector import Inspector
-from tacha.training import train
+from tacha.training import catalogue_of, train
 
 
 def fit(
@@ -27,11 +27,13 @@ def fit(
     layout = detect_layout(root)
     settings = compose([f"data={layout}", f"data.root={quoted(root)}", *overrides])
     settings["name"] = name or root.resolve().name
+    if not settings["pooled"]:
+        categories = catalogue_of(settings["data"]).categories
+        if len(categories) > 1:
+            raise TachaError(
+                f"{root}: has the categories {', '.join(categories)}; fit makes one detector: "
+                'add overrides=["data.categories=[NAME]"], or "pooled=true"'
+            )
     with tempfile.TemporaryDirectory() as scratch:
         run = train(settings, Path(run_dir) if run_dir is not None else Path(scratch))
-    if len(run.inspectors) != 1:
-        raise TachaError(
-            f"{root}: has the categories {', '.join(run.inspectors)}; fit makes one detector: "
-            'add overrides=["data.categories=[NAME]"]'
-        )
     return next(iter(run.inspectors.values()))

@@ -12,7 +12,7 @@ from tacha.files import write_text
 
 
 def run(asked: argparse.Namespace) -> int:
-    """check: 0 when nothing is wrong, 1 when something is. sample: 0."""
+    """check: 0 when nothing is wrong, 1 for an error or a warning. sample: 0."""
     if asked.what == "sample":
         from tacha.data.sample_set import write_sample_set
 
@@ -24,4 +24,4 @@ def run(asked: argparse.Namespace) -> int:
     render(result, Console())
     if asked.json:
         write_text(Path(asked.json), json.dumps(result.to_dict(), indent=1) + "\n")
-    return int(bool(result.problems))
+    return int(any(p.severity != "note" for p in result.problems))

@@ -129,7 +129,7 @@ def check(
 
 
 def render(result: CheckResult, console: Console) -> None:
-    """Print a result as tables: counts, sizes and modes, problems."""
+    """Print a result: a table of counts, sizes and modes, a line a problem."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -149,10 +149,9 @@ def render(result: CheckResult, console: Console) -> None:
         console.print("no problems found")
         return
     style = {"error": "red", "warning": "yellow", "note": "dim"}
-    problems = Table("severity", "problem", title=f"{len(result.problems)} findings")
-    for problem in result.problems:
-        problems.add_row(f"[{style[problem.severity]}]{problem.severity}[/]", escape(problem.message))
-    console.print(problems)
+    for problem in result.problems:  # one line each, never wrapped: paths are to be copied
+        line = f"[{style[problem.severity]}]{problem.severity}[/]: {escape(problem.message)}"
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _counts(catalogue: Catalogue) -> dict[str, dict[str, dict[str, int]]]:
