@@ -16,7 +16,7 @@ from tacha.calibration import Calibration
 from tacha.data.image import prepare, read_image
 from tacha.errors import TachaError
 from tacha.inspection import Inspection, Region
-from tacha.regions import regions
+from tacha.regions import regions, upsample
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.engines import start
@@ -102,7 +102,9 @@ class Inspector:
         found: tuple[Region, ...] = ()
         if anomaly_map is not None and limit is not None and score > self.threshold:
             # A flawed image always says where to look, even where its score is a mean that no single place reaches.
-            found = regions(anomaly_map, min(limit, 0.9 * float(anomaly_map.max())), size)
+            found = regions(anomaly_map, limit, size)
+            if not found:
+                found = regions(anomaly_map, 0.9 * float(upsample(anomaly_map, size).max()), size)
         return Inspection(
             path=path,
             score=score,

@@ -37,7 +37,7 @@ def test_gaps_intervals_and_unknown_metrics():
 
 @pytest.mark.parametrize(
     ("value", "low", "outcome"),
-    [(0.04, 0.01, "kept"), (0.05, 0.02, "kept"), (0.1, 0.04, "cannot tell"), (0.3, 0.2, "broken")],
+    [(0.04, 0.01, "kept"), (0.05, 0.02, "kept"), (0.1, 0.04, "chance allows"), (0.3, 0.2, "broken")],
 )
 def test_promise_against_measurement(value, low, outcome):
     calibration = {"a": {"threshold": 1.0, "method": "conformal", "promise": {"false_alarm_rate": 0.05}}}

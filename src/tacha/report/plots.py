@@ -81,18 +81,7 @@ def score_plot(
     for axes in grid[:-1]:
         axes.tick_params(bottom=False)
     if threshold is not None:
-        right = threshold > (edges[0] + edges[-1]) / 2
-        grid[0].annotate(
-            "threshold ",
-            (threshold, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3 if right else 3, -1),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="top",
-            fontsize=8,
-            color=INK,
-        )
+        grid[0].set_title(f"- - threshold {threshold:.4g}", loc="right", fontsize=9, color=INK)
     grid[-1].set_xlabel("anomaly score (raw; higher is more abnormal)")
     grid[0].set_title(title, loc="left", fontsize=11).set_parse_math(False)
     return _save(figure, path)

@@ -68,27 +68,31 @@ def _table(rows: Sequence[Row], title: str, unit: str, metrics: Sequence[str]) -
     for r in chosen:
         name = " · ".join([str(r["category"]), *(f"{key} {r.get(key)}" for key in varying)])
         lines.setdefault(name, {})[r["metric"]] = r
-    factor = 100 if unit == "%" else 1
-    body = [(name, [_cell(found.get(m), factor) for m in head]) for name, found in lines.items()]
+    body = [(name, [_cell(found.get(m), unit) for m in head]) for name, found in lines.items()]
     mean = []
     if len(lines) > 1:
         for m in head:
             values = [float(found[m]["value"]) for found in lines.values() if m in found]
-            mean.append(Cell(_number(factor * sum(values) / len(values))))
+            mean.append(Cell(_number(_factor(unit) * sum(values) / len(values), unit)))
     return Table(title, unit, [NAMES.get(m, m) for m in head], body, mean)
 
 
-def _cell(row: Row | None, factor: float) -> Cell:
+def _cell(row: Row | None, unit: str) -> Cell:
     if row is None:
         return Cell("–")
-    interval = ""
-    if row.get("low") is not None and row.get("high") is not None:
-        interval = f"{_number(factor * float(row['low']))}–{_number(factor * float(row['high']))}"
-    return Cell(_number(factor * float(row["value"])), interval)
+    value, low, high = (
+        "" if row.get(key) is None else _number(_factor(unit) * float(row[key]), unit)
+        for key in ("value", "low", "high")
+    )
+    return Cell(value, f"{low}–{high}" if low and high else "")
 
 
-def _number(value: float) -> str:
-    return f"{value:.1f}" if 1 <= abs(value) < 10_000 or value == 0 else f"{value:.3g}"
+def _factor(unit: str) -> int:
+    return 100 if unit == "%" else 1
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.1f}" if unit == "%" or 1 <= abs(value) < 10_000 else f"{value:.3g}"
 
 
 def headline(rows: Sequence[Row], predictions: Sequence[Row], calibration: Mapping[str, Row]) -> str:
@@ -165,5 +169,5 @@ def _outcome(promised: float | None, row: Row | None) -> str:
     if float(row["value"]) <= promised:
         return "kept"
     if row.get("low") is None or float(row["low"]) <= promised:
-        return "above it, but so few images cannot tell"
+        return "exceeded, though by no more than chance allows with so few images"
     return "broken: the test images are unlike the held-out good ones"
