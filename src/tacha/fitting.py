@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 # is not judged by the last bit of an engine's arithmetic.
 MARGIN = 1e-4
 PARITY_IMAGES = 16
-GLANCE_IMAGES = 32
 
 
 class FeatureStream:
@@ -82,7 +81,6 @@ def fit_detector(
     began = time.perf_counter()
     torch.manual_seed(seed)
     detector = Detector(NETS.build(net_name, **net_settings), SCORERS.build(scorer_name, **scorer_settings))
-    detector.net.to(device).adapt(images.to(device) for images in _glance(data))
     with torch.inference_mode():
         detector.scorer.fit(FeatureStream(detector.net, data.train_dataloader(), device, f"{name}: learning"))
     detector.cpu()
@@ -114,15 +112,6 @@ def fit_detector(
     parity = compare(artefact, _probe(data), [e for e in ENGINES.names() if e != "torch"])
     artefact = replace(artefact, card={**artefact.card, "parity": [p.to_dict() for p in parity]})
     return Fitted(artefact, seconds, tuple(parity))
-
-
-def _glance(data: InspectionDataModule) -> Iterator[torch.Tensor]:
-    """A few training images from all along the set, as batches."""
-    from tacha.data.module import ImageDataset, SkippingLoader, collate
-
-    samples = data.train_samples[:: max(1, len(data.train_samples) // GLANCE_IMAGES)]
-    images = ImageDataset(samples, data.train_set.size)
-    return (batch for batch, _ in SkippingLoader(images, batch_size=data.batch_size, collate_fn=collate))
 
 
 def _calibrate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,14 +19,12 @@ class Backbone(FeatureNet):
 
     `layers` are timm's feature indices (0 the shallowest; see `timm.create_model(features_only=True)`), `stride` the
     pixels between two places of the output (None: the finest layer's own), `pool` the side of the local average.
-    `adapt` brings the layers to one scale, so that none outweighs the others by its units alone.
     patches [B, sum of channels, H/stride, W/stride]; embedding: their mean over places.
     """
 
     provides = frozenset({"embedding", "patches"})
     mean: Tensor
     std: Tensor
-    scale: Tensor
 
     def __init__(
         self,
@@ -71,8 +69,6 @@ class Backbone(FeatureNet):
         self.register_buffer("mean", tensor(mean).view(3, 1, 1))
         self.register_buffer("std", tensor(std).view(3, 1, 1))
         reductions: list[int] = self.net.feature_info.reduction()
-        self.channels: list[int] = self.net.feature_info.channels()
-        self.register_buffer("scale", torch.ones(sum(self.channels), 1, 1))
         self.stride = min(reductions) if stride is None else stride
         self.pool = pool
         self.requires_grad_(False)
@@ -82,27 +78,10 @@ class Backbone(FeatureNet):
         """Frozen: batch statistics stay those of the pretraining."""
         return super().train(False)
 
-    @torch.inference_mode()
-    def adapt(self, batches: Iterable[Tensor]) -> None:
-        """Divide each layer by the root of its total variance over the places of good images."""
-        count, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for images in batches:
-            values = self._raw(images).transpose(0, 1).flatten(1).double()  # [C, places]
-            count += values.shape[1]
-            total = total + values.sum(1)
-            squares = squares + values.square().sum(1)
-        variance = squares / count - (total / count).square()  # [C]
-        layers = variance.split(self.channels)
-        scale = torch.cat([layer.sum().clamp_min(1e-12).rsqrt().expand(len(layer)) for layer in layers])
-        self.scale.copy_(scale.float().view(-1, 1, 1))
-
     def forward(self, images: Tensor) -> Features:
-        patches = self._raw(images) * self.scale  # [B, C, h, w]
-        return Features(embedding=patches.mean((2, 3)), patches=patches)
-
-    def _raw(self, images: Tensor) -> Tensor:
         grid = (images.shape[-2] // self.stride, images.shape[-1] // self.stride)
-        return _stack(self.net((images - self.mean) / self.std), grid, self.pool)
+        patches = _stack(self.net((images - self.mean) / self.std), grid, self.pool)  # [B, C, h, w]
+        return Features(embedding=patches.mean((2, 3)), patches=patches)
 
 
 def _stack(layers: Sequence[Tensor], grid: tuple[int, int], pool: int) -> Tensor:

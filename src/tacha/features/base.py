@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -29,9 +28,6 @@ class FeatureNet(nn.Module):
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"embedding"})
-
-    def adapt(self, batches: Iterable[Tensor]) -> None:
-        """Take from a few good images [B, 3, H, W] what the net must know before it is used. By default nothing."""
 
     def forward(self, images: Tensor) -> Features:
         raise NotImplementedError
