@@ -197,7 +197,7 @@ def test_an_interrupted_process_leaves_no_half_artefact(sample_root: Path, tmp_p
     process = subprocess.Popen(
         [sys.executable, "-m", "tacha", "train", "data=mvtec", f"data.root={sample_root}", "data.size=64",
          f"hydra.run.dir={tmp_path / 'run'}"],
-        stderr=subprocess.PIPE, text=True, env={**os.environ},
+        stderr=subprocess.PIPE, text=True, env={**os.environ}, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (tmp_path / "run").exists() and time.monotonic() < deadline and process.poll() is None:
