@@ -24,7 +24,7 @@ def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_run(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of the default detector, made small, on one category."""
     from tacha.configuration import compose
-    from tacha.training import train
+    from tacha.run import train
 
     folder = tmp_path_factory.mktemp("run")
     overrides = ["data=mvtec", f"data.root={sample_root}", "data.categories=[brick]", *SMALL]

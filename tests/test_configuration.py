@@ -12,8 +12,8 @@ from tacha import TachaError
 from tacha.calibration import calibrate
 from tacha.configuration import compose
 from tacha.features import NETS
+from tacha.run import check_settings
 from tacha.scorers import SCORERS
-from tacha.training import check_settings
 
 CONF = Path(str(files("tacha.conf")))
 OPTIONS = {

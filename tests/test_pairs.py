@@ -56,7 +56,7 @@ def test_pair(net: str, scorer: str, sample_root: Path) -> None:
 
 
 def test_a_pair_is_refused_before_any_image_is_read(tmp_path: Path) -> None:
-    from tacha.training import train
+    from tacha.run import train
 
     settings = compose(["scorer=reconstruction", "data=mvtec", f"data.root={tmp_path / 'nowhere'}"])
     with pytest.raises(TachaError, match="reads residual, which model=backbone does not have"):

@@ -10,7 +10,7 @@ from tacha.configuration import compose, quoted
 from tacha.data.layouts import detect_layout
 from tacha.errors import TachaError
 from tacha.inspector import Inspector
-from tacha.training import catalogue_of, train
+from tacha.run import catalogue_of, train
 
 
 def fit(

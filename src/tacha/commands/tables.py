@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tacha.training import Run
+from tacha.run import Run
 
 _COLUMNS = (
     ("image AUROC", "image_auroc"),

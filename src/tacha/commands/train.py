@@ -17,6 +17,6 @@ def run(asked: argparse.Namespace) -> int:
 
 def _job(settings: dict[str, Any], folder: Path) -> None:
     from tacha.commands.tables import print_run
-    from tacha.training import train
+    from tacha.run import train
 
     print_run(train(settings, folder))

@@ -11,7 +11,7 @@ from PIL import Image
 import tacha
 from tacha import Inspection, TachaError, fit, load
 from tacha.configuration import compose
-from tacha.training import train
+from tacha.run import train
 
 
 def metrics(folder: Path) -> dict[str, dict[str, float]]:
