@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from importlib.resources import files
 from pathlib import Path
@@ -12,36 +13,51 @@ from tacha import TachaError
 from tacha.calibration import calibrate
 from tacha.configuration import compose
 from tacha.features import NETS
+from tacha.nets import model_of
 from tacha.run import check_settings
 from tacha.scorers import SCORERS
+from tacha.training import LEARNERS
 
 CONF = Path(str(files("tacha.conf")))
 OPTIONS = {
     group.name: sorted(p.stem for p in group.glob("*.yaml")) for group in sorted(CONF.iterdir()) if group.is_dir()
 }
 OPTIONS.pop("__pycache__", None)
+MODELS = {"confidence": "vit", "hybrid": "vit", "reconstruction": "unet"}  # for scorers that the default model lacks
 
 
 @pytest.mark.parametrize(
     ("group", "option"), list(itertools.chain(*([(g, o) for o in names] for g, names in OPTIONS.items())))
 )
 def test_every_option_composes_and_passes_the_checks(group: str, option: str) -> None:
-    settings = compose([f"{group}={option}", *(["data.root=somewhere"] if group == "data" else [])])
-    if option == "reconstruction":  # no net of this version has a residual
-        with pytest.raises(TachaError, match="residual"):
-            check_settings(settings)
-    else:
-        check_settings(settings)
-    for kind, registry in (("model", NETS), ("scorer", SCORERS)):
-        options = dict(settings[kind])
-        assert registry.settings(options.pop("name"), **options) == options  # a config spells every setting out
+    model_for = option.removeprefix("for_") if option.startswith("for_") else MODELS.get(option, "backbone")
+    more = {"data": ["data.root=somewhere"], "scorer": [f"model={model_for}"]}.get(group, [])
+    settings = compose([f"{group}={option}", *more])
+    check_settings(settings)
+    options = dict(settings["scorer"])
+    assert SCORERS.settings(options.pop("name"), **options) == options  # a config spells every setting out
+    model, given = model_of(settings["model"]), settings["model"]
+    assert set(model.settings) <= set(given)
+    if model.learner:
+        learns = inspect.signature(LEARNERS.get(model.learner)).parameters
+        assert set(learns) - {"net", "teacher_folder"} <= set(given)
     options = dict(settings["calibration"])
     calibrate(options.pop("name"), [1.0, 2.0, 3.0], **options)
 
 
 @pytest.mark.parametrize(("group", "registry"), [("model", NETS), ("scorer", SCORERS)])
 def test_every_registered_name_has_a_config(group: str, registry) -> None:  # type: ignore[no-untyped-def]
-    assert OPTIONS[group] == registry.names()
+    assert {o for o in OPTIONS[group] if not o.startswith("for_")} - {"cnn_distilled"} == set(registry.names())
+
+
+def test_every_model_has_a_scorer_of_its_own() -> None:
+    assert {o.removeprefix("for_") for o in OPTIONS["scorer"] if o.startswith("for_")} == set(OPTIONS["model"])
+
+
+def test_a_setting_that_neither_net_nor_learner_takes_is_named() -> None:
+    settings = compose(["model=unet", "+model.depht=3"])
+    with pytest.raises(TachaError, match="model 'unet' has no setting 'depht'"):
+        check_settings(settings)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,21 @@ from tacha.detector import check_pair, scorers_for
 from tacha.features import NETS
 from tacha.fitting import fit_detector
 from tacha.metrics.ranking import auroc
+from tacha.nets import untrained
 from tacha.runtime.engines import ENGINES
 from tacha.scorers import SCORERS
 
-SMALL = {"memory_bank": {"size": 300}, "padim": {"channels": 24}}
-# What each scorer reaches on brick at 64 px is no boast: it shows that a fit learnt something.
-FLOOR = 0.6
+SMALL = {"memory_bank": {"size": 300}, "depth_banks": {"size": 300}, "padim": {"channels": 24}}
+SMALL_NETS = {
+    "unet": ["model.width=8"],
+    "autoencoder": ["model.width=8"],
+    "vae": ["model.width=8"],
+    "featcae": ["model.layers=[2,3]"],
+    "vit": ["model.backbone=vit_tiny_patch16_224"],
+}
+# What each scorer reaches on brick at 64 px is no boast: it shows that a fit learnt something. Nets that are to be
+# trained are taken as they are built: here it matters that the pair works, and on every engine alike.
+FLOOR = {"backbone": 0.6}
 
 
 def pairs() -> Iterator[tuple[str, str]]:
@@ -37,11 +46,11 @@ def test_pair(net: str, scorer: str, sample_root: Path) -> None:
         with pytest.raises(TachaError, match=rf"scorer={scorer} reads .*model={net} does not have"):
             check_pair(net, scorer)
         return
-    settings = compose([f"model={net}", f"scorer={scorer}"])
+    settings = compose([f"model={net}", f"scorer={scorer}", "data.size=64", *SMALL_NETS.get(net, [])])
     settings["scorer"] |= SMALL.get(scorer, {})
     data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64, holdout_share=0.2)
     fitted = fit_detector(
-        data, "brick", settings["model"], settings["scorer"], settings["calibration"], settings["runtime"]
+        data, "brick", untrained(settings["model"]), settings["scorer"], settings["calibration"], settings["runtime"]
     )
     assert all(p.agrees for p in fitted.parity), fitted.parity
     samples = data.test_samples
@@ -52,7 +61,7 @@ def test_pair(net: str, scorer: str, sample_root: Path) -> None:
     np.testing.assert_allclose(scores["openvino"], scores["torch"], rtol=1e-3)
     np.testing.assert_allclose(scores["onnxruntime"], scores["torch"], rtol=1e-3)
     labels = np.array([s.label for s in samples])
-    assert float(auroc(scores["torch"], labels)[0]) >= FLOOR
+    assert float(auroc(scores["torch"], labels)[0]) >= FLOOR.get(net, 0.0)
 
 
 def test_a_pair_is_refused_before_any_image_is_read(tmp_path: Path) -> None:
@@ -72,7 +81,12 @@ def test_fitting_twice_gives_the_same_weights(sample_root: Path) -> None:
     for _ in range(2):
         data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64)
         fitted = fit_detector(
-            data, "brick", settings["model"], settings["scorer"], settings["calibration"], settings["runtime"]
+            data,
+            "brick",
+            untrained(settings["model"]),
+            settings["scorer"],
+            settings["calibration"],
+            settings["runtime"],
         )
         tensors.append(fitted.artefact.tensors())
     for name, value in tensors[0].items():

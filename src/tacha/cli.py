@@ -25,10 +25,20 @@ def parser() -> argparse.ArgumentParser:
     demo = verbs.add_parser("demo", help="train, evaluate and report on the embedded sample set")
     demo.add_argument("--out", metavar="DIR", help="run folder (default: runs/<date>_demo)")
 
-    # What follows `train` is Hydra's, whole; its --help too.
-    verbs.add_parser(
-        "train", add_help=False, help="fit, calibrate, evaluate and report: Hydra overrides, -m for a sweep"
+    # What else follows `train` is Hydra's, its --help too; nothing may be abbreviated, or --cfg would be --config.
+    train = verbs.add_parser(
+        "train",
+        add_help=False,
+        allow_abbrev=False,
+        help="fit, calibrate, evaluate and report: Hydra overrides, -m for a sweep",
     )
+    train.add_argument("--config-dir", metavar="DIR")
+    train.add_argument("--config", metavar="FILE")
+    for option in ("--mode", "--test_path", "--model_path", "--output_dir"):
+        train.add_argument(option)
+
+    init = verbs.add_parser("init", help="write the tree of configs to a folder, to edit and train with --config-dir")
+    init.add_argument("root", metavar="DIR")
 
     inspect = verbs.add_parser("inspect", help="judge images with an artefact")
     inspect.add_argument("artefact", help="a .tacha file")
@@ -67,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
     sample = data.add_parser("sample", help="write the embedded sample set in MVTec AD's layout")
     sample.add_argument("root", metavar="DIR")
     sample.add_argument("--seed", type=int, default=0)
+
+    compare = verbs.add_parser("compare", help="one table, page and set of plots over several runs")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders; a sweep's folder stands for its runs")
+    compare.add_argument("--metric", default="image_auroc", help="what to rank by (default: image_auroc)")
+    compare.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_compare)")
 
     verbs.add_parser("list", help="the models, scorers and engines there are")
     return top

@@ -7,23 +7,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tacha.config_dir import check_complete, searched
 from tacha.errors import TachaError
 
 
-def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The settings that a list of overrides gives, without running anything.
+def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> dict[str, Any]:
+    """The settings that a list of overrides gives, without running anything; configs in `config_dir` win.
 
-    Raises TachaError naming the override.
+    Raises TachaError naming the override or the config.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
+    folder, packaged = _tree(config_dir)
     GlobalHydra.instance().clear()
     try:
-        with hydra.initialize_config_module("tacha.conf", version_base="1.3"):
-            return resolved(hydra.compose("config", overrides=list(overrides)))
+        with searched(folder), hydra.initialize_config_module("tacha.conf", version_base="1.3"):
+            config = hydra.compose("config", overrides=list(overrides))
+            check_complete(config, packaged, folder)
+            return resolved(config)
     except Exception as error:
         raise explained(error) from error
+
+
+def _tree(config_dir: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
+    """The user's folder, and the packaged settings that what it composes to is measured against."""
+    return (None, {}) if config_dir is None else (Path(config_dir), compose())
 
 
 def quoted(path: str | Path) -> str:
@@ -44,8 +53,10 @@ def resolved(config: Any) -> dict[str, Any]:
     return {str(k): v for k, v in plain.items()}
 
 
-def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[str]) -> None:
-    """`task(settings, run folder)` under hydra.main: overrides, -m sweeps, --cfg.
+def run_hydra(
+    task: Callable[[dict[str, Any], Path], None], arguments: Sequence[str], config_dir: str | Path | None = None
+) -> None:
+    """`task(settings, run folder)` under hydra.main: overrides, -m sweeps, --cfg; configs in `config_dir` win.
 
     A job that fails does not stop the others of a sweep. Raises TachaError with one line for what Hydra would print
     as several; after a sweep, one that names the jobs that failed.
@@ -56,6 +67,7 @@ def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
+    tree, packaged = _tree(config_dir)
     failed: list[tuple[Path, TachaError]] = []
     jobs = 0
 
@@ -64,6 +76,7 @@ def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[
         jobs += 1
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
+            check_complete(config, packaged, tree)
             task(resolved(config), folder)
         except TachaError as error:  # kept from Hydra, which would print a traceback
             failed.append((folder, error))
@@ -74,7 +87,8 @@ def run_hydra(task: Callable[[dict[str, Any], Path], None], arguments: Sequence[
     os.environ["HYDRA_FULL_ERROR"] = "1"
     argv, sys.argv = sys.argv, ["tacha train", *arguments]
     try:
-        hydra.main(config_path="pkg://tacha.conf", config_name="config", version_base="1.3")(job)()
+        with searched(tree):
+            hydra.main(config_path="pkg://tacha.conf", config_name="config", version_base="1.3")(job)()
     except TachaError:
         raise
     except Exception as error:

@@ -16,11 +16,10 @@ from tacha.calibration import Calibration, calibrate
 from tacha.data.image import prepare, read_image
 from tacha.detector import Detector, check_pair
 from tacha.errors import TachaError
-from tacha.features import NETS
 from tacha.features.base import FeatureNet, Features
 from tacha.progress import track
 from tacha.runtime.artefact import Artefact, pack
-from tacha.runtime.engines import ENGINES, start
+from tacha.runtime.engines import ENGINES, Engine, start
 from tacha.runtime.export import export_graph
 from tacha.runtime.parity import Parity, compare
 from tacha.scorers import SCORERS
@@ -28,6 +27,7 @@ from tacha.versions import versions
 
 if TYPE_CHECKING:
     from tacha.data.module import InspectionDataModule, SkippingLoader
+    from tacha.nets import Net
 
 # Thresholds stand this much (relative) above the score they were set at, so that the very image that set one
 # is not judged by the last bit of an engine's arithmetic.
@@ -50,17 +50,21 @@ class FeatureStream:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting made, and how long it took from the first image to the calibrated artefact."""
+    """What fitting made, and how long it took from the first image to the calibrated artefact.
+
+    `engine` is the one that calibrated, with the artefact loaded.
+    """
 
     artefact: Artefact
     seconds: float
     parity: tuple[Parity, ...]
+    engine: Engine
 
 
 def fit_detector(
     data: InspectionDataModule,
     name: str,
-    model: Mapping[str, Any],
+    net: Net,
     scorer: Mapping[str, Any],
     calibration: Mapping[str, Any],
     runtime: Mapping[str, Any],
@@ -70,22 +74,20 @@ def fit_detector(
 ) -> Fitted:
     """Fit on `data`'s good images, calibrate on those it holds out, and check that the engines agree.
 
-    `model`, `scorer` and `calibration` are a `name` and its settings. Raises TachaError when the scorer reads
-    features the model does not have, before any image is read.
+    `scorer` and `calibration` are a `name` and its settings. Raises TachaError when the scorer reads features the
+    net does not have, before any image is read.
     """
-    net_name, net_settings = _named(model)
     scorer_name, scorer_settings = _named(scorer)
-    net_settings = NETS.settings(net_name, **net_settings)
     scorer_settings = SCORERS.settings(scorer_name, **scorer_settings)
-    check_pair(net_name, scorer_name, scorer_settings)
+    check_pair(net.name, scorer_name, scorer_settings)
     began = time.perf_counter()
     torch.manual_seed(seed)
-    detector = Detector(NETS.build(net_name, **net_settings), SCORERS.build(scorer_name, **scorer_settings))
+    detector = Detector(net.module, SCORERS.build(scorer_name, **scorer_settings))
     with torch.inference_mode():
         detector.scorer.fit(FeatureStream(detector.net, data.train_dataloader(), device, f"{name}: learning"))
     detector.cpu()
     size = data.train_set.size
-    net_card = {"name": net_name, "settings": net_settings}
+    net_card = {"name": net.name, "settings": net.settings}
     scorer_card = {"name": scorer_name, "settings": scorer_settings}
     graph = export_graph(detector, size, {"net": net_card, "scorer": scorer_card})
     tensors = {k: v.numpy() for k, v in detector.state_dict().items()}
@@ -107,22 +109,18 @@ def fit_detector(
         "versions": versions(),
     }
     artefact = pack(graph, tensors, card)
-    artefact = _calibrate(artefact, data, name, calibration, runtime)
+    engine = start(artefact, runtime["engine"], runtime["precision"], runtime.get("threads"))
+    artefact = _calibrate(artefact, engine, data, name, calibration)
     seconds = time.perf_counter() - began
-    parity = compare(artefact, _probe(data), [e for e in ENGINES.names() if e != "torch"])
+    parity = compare(artefact, _probe(data), [e for e in ENGINES.names() if e != "torch"], running=[engine])
     artefact = replace(artefact, card={**artefact.card, "parity": [p.to_dict() for p in parity]})
-    return Fitted(artefact, seconds, tuple(parity))
+    return Fitted(artefact, seconds, tuple(parity), engine)
 
 
 def _calibrate(
-    artefact: Artefact,
-    data: InspectionDataModule,
-    name: str,
-    settings: Mapping[str, Any],
-    runtime: Mapping[str, Any],
+    artefact: Artefact, engine: Engine, data: InspectionDataModule, name: str, settings: Mapping[str, Any]
 ) -> Artefact:
     """Thresholds from the held-out good images, scored by the engine that will judge."""
-    engine = start(artefact, runtime["engine"], runtime["precision"], runtime.get("threads"))
     scores: list[float] = []
     peaks: list[float] = []
     typical: list[float] = []

@@ -19,7 +19,7 @@ from tacha.inspection import Inspection, Region
 from tacha.regions import regions, upsample
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
-from tacha.runtime.engines import start
+from tacha.runtime.engines import Engine, start
 
 Image = npt.NDArray[np.uint8]
 
@@ -28,10 +28,15 @@ class Inspector:
     """An artefact on an engine. `inspect` judges one image, `inspect_many` a stream of them."""
 
     def __init__(
-        self, artefact: Artefact, engine: str = "openvino", precision: str = "f32", threads: int | None = None
+        self,
+        artefact: Artefact,
+        engine: str | Engine = "openvino",
+        precision: str = "f32",
+        threads: int | None = None,
     ) -> None:
         self.artefact = artefact
-        self.engine = start(artefact, engine, precision, threads)
+        # An engine that has the artefact loaded already is taken as it is.
+        self.engine = start(artefact, engine, precision, threads) if isinstance(engine, str) else engine
         self.card = artefact.card
         self.size: int = self.card["input"]["size"]
         self.calibration = Calibration.from_dict(self.card["calibration"])

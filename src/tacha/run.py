@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tacha import rundir
 from tacha.data.layouts import read_catalogue
-from tacha.data.sample import Catalogue
-from tacha.detector import check_pair
+from tacha.data.sample import Catalogue, Sample
+from tacha.detector import check_pair, scorers_for
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, Prediction, evaluate
 from tacha.files import write_text
 from tacha.fitting import fit_detector
 from tacha.inspector import Inspector
+from tacha.learned import class_report, learning_rows, test_pictures
 from tacha.metrics import Figure
+from tacha.nets import Net, Nets, model_of
 from tacha.report.html import write_report
 from tacha.runtime import artefact as artefacts
 from tacha.versions import versions
+
+if TYPE_CHECKING:
+    from tacha.data.module import InspectionDataModule
 
 Settings = Mapping[str, Any]
 
@@ -45,15 +50,24 @@ def train(settings: Settings, folder: Path) -> Run:
     check_settings(settings)
     catalogue = catalogue_of(settings["data"])
     _make(folder)
+    nets = Nets(settings, catalogue, folder)
+    catalogue = nets.catalogue
     inspectors: dict[str, Inspector] = {}
     table: list[dict[str, Any]] = []
     predictions: list[Prediction] = []
     about: dict[str, Any] = {"notes": list(catalogue.notes), "calibration": {}, "skipped": [], "gallery": {}}
-    for name, category in _detectors(settings, catalogue):
-        inspector, lines, result = _one(settings, catalogue, name, category, folder, about)
-        inspectors[name] = inspector
-        table += lines
-        predictions += result.predictions
+    try:
+        for name, category in _detectors(settings, catalogue):
+            inspector, lines, result = _one(settings, nets, name, category, folder, about)
+            inspectors[name] = inspector
+            table += lines
+            predictions += result.predictions
+        for group, net in nets.made:
+            table += learning_rows(group, net, settings["seed"]) + class_report(group, net, settings["seed"])
+            about["notes"] += [f"net of {group}: {note}" for note in net.learned.notes] if net.learned else []
+            about["skipped"] += [[str(path), reason] for path, reason in net.data.skipped] if net.data else []
+    finally:
+        nets.close()
     about |= {
         "name": settings["name"],
         "started": started.isoformat(timespec="seconds"),
@@ -72,13 +86,15 @@ def train(settings: Settings, folder: Path) -> Run:
 
 def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
-    from tacha.features import NETS
     from tacha.runtime.engines import ENGINES, PRECISIONS
 
-    options = dict(settings["model"])
-    NETS.settings(options.pop("name"), **options)
-    options = dict(settings["scorer"])
-    check_pair(settings["model"]["name"], options.pop("name"), options)
+    model = model_of(settings["model"])
+    if not settings.get("scorer"):
+        fitting = ", ".join(scorers_for(model.net))
+        raise TachaError(f"no scorer is set for model={model.net}: add scorer=NAME, one of {fitting}")
+    for scorer in (settings["scorer"], *settings["others"].values()):
+        options = dict(scorer)
+        check_pair(model.net, options.pop("name"), options)
     ENGINES.get(settings["runtime"]["engine"])
     if settings["runtime"]["precision"] not in PRECISIONS:
         raise TachaError(
@@ -113,13 +129,14 @@ def _detectors(settings: Settings, catalogue: Catalogue) -> list[tuple[str, str 
 
 
 def _one(
-    settings: Settings, catalogue: Catalogue, name: str, category: str | None, folder: Path, about: dict[str, Any]
+    settings: Settings, nets: Nets, name: str, category: str | None, folder: Path, about: dict[str, Any]
 ) -> tuple[Inspector, list[dict[str, Any]], Evaluation]:
+    """One detector: its artefact in the folder, its inspector, its rows and what it says of the test images."""
     from tacha.data.module import InspectionDataModule
 
-    options, seed, runtime = settings["data"], settings["seed"], settings["runtime"]
+    options, seed = settings["data"], settings["seed"]
     data = InspectionDataModule(
-        catalogue,
+        nets.catalogue,
         category,
         size=options["size"],
         batch_size=options["batch_size"],
@@ -128,46 +145,71 @@ def _one(
         holdout_minimum=options["holdout_minimum"],
         seed=seed,
     )
-    fitted = fit_detector(
-        data,
-        name,
-        settings["model"],
-        settings["scorer"],
-        settings["calibration"],
-        runtime,
-        seed=seed,
-        device=_device(settings["trainer"]["accelerator"]),
-    )
-    inspector = Inspector(fitted.artefact, runtime["engine"], runtime["precision"], runtime["threads"])
-    about["skipped"] += [[str(path), reason] for path, reason in data.skipped]
-    about["calibration"][name] = {
-        **inspector.calibration.to_dict(),
-        "sentence": inspector.calibration.guarantee(),
-    }
+    net = nets.of(category, data.validation_samples)
+    samples = [s if category is None else replace(s, category=name) for s in data.test_samples]
+    lines: list[dict[str, Any]] = []
+    for label, scorer in settings["others"].items():
+        inspector, seconds = _fitted(settings, data, net, scorer, name, about)
+        result, figures = _evaluated(settings, inspector, seconds, samples)
+        lines += figures
+        _write(inspector, figures, folder / f"{name}.{label}{artefacts.SUFFIX}")
+    inspector, seconds = _fitted(settings, data, net, settings["scorer"], name, about)
+    about["calibration"][name] = {**inspector.calibration.to_dict(), "sentence": inspector.calibration.guarantee()}
+    result, figures = _evaluated(settings, inspector, seconds, samples)
+    lines = figures + lines
+    about["skipped"] += [[str(path), reason] for path, reason in (*data.skipped, *result.skipped)]
+    if samples:
+        about["notes"] += result.notes
+        masks = {s.path: s.mask for s in samples}
+        about["gallery"][name] = rundir.write_gallery(
+            folder, inspector, result, masks, settings["evaluation"]["gallery"]
+        )
+    else:
+        about["notes"].append(f"{name}: no test images, so nothing was evaluated")
+    if net.learned is not None:
+        test_pictures(net, name, result, options["size"], folder)
+    _write(inspector, figures, folder / f"{name}{artefacts.SUFFIX}")
+    return inspector, lines, result
+
+
+def _fitted(
+    settings: Settings,
+    data: InspectionDataModule,
+    net: Net,
+    scorer: Settings,
+    name: str,
+    about: dict[str, Any],
+) -> tuple[Inspector, float]:
+    runtime, seed = settings["runtime"], settings["seed"]
+    device = _device(settings["trainer"]["accelerator"])
+    fitted = fit_detector(data, name, net, scorer, settings["calibration"], runtime, seed=seed, device=device)
+    inspector = Inspector(fitted.artefact, fitted.engine)
     about["notes"] += [
-        f"{name}: {p.engine} and torch differ: {p.changed_verdicts} verdicts of {p.images}, scores by "
-        f"{p.largest_difference:.2g} of the threshold"
+        f"{name}: {p.engine} and torch differ under {scorer['name']}: {p.changed_verdicts} verdicts of {p.images}, "
+        f"scores by {p.largest_difference:.2g} of the threshold"
         for p in fitted.parity
         if not p.agrees
     ]
-    lines = rundir.rows(_fit_figures(fitted.seconds, inspector), inspector, seed)
+    return inspector, fitted.seconds
+
+
+def _evaluated(
+    settings: Settings, inspector: Inspector, seconds: float, samples: Sequence[Sample]
+) -> tuple[Evaluation, list[dict[str, Any]]]:
+    seed = settings["seed"]
+    figures = _fit_figures(seconds, inspector)
     result = Evaluation()
-    if data.test_samples:
-        evaluation = settings["evaluation"]
-        samples = [s if category is None else replace(s, category=name) for s in data.test_samples]
-        result = evaluate(inspector, samples, seed, evaluation["pixels"])
-        lines += rundir.rows(result.figures, inspector, seed)
-        about["skipped"] += [[str(path), reason] for path, reason in result.skipped]
-        about["notes"] += result.notes
-        masks = {s.path: s.mask for s in data.test_samples}
-        about["gallery"][name] = rundir.write_gallery(folder, inspector, result, masks, evaluation["gallery"])
-    else:
-        about["notes"].append(f"{name}: no test images, so nothing was evaluated")
+    if samples:
+        result = evaluate(inspector, samples, seed, settings["evaluation"]["pixels"])
+        figures += result.figures
+    return result, rundir.rows(figures, inspector, seed)
+
+
+def _write(inspector: Inspector, lines: Sequence[Settings], path: Path) -> None:
     metrics = [{k: line[k] for k in ("metric", "value", "low", "high", "n")} for line in lines]
-    inspector.artefact = replace(fitted.artefact, card={**fitted.artefact.card, "metrics": metrics})
+    inspector.artefact = replace(inspector.artefact, card={**inspector.artefact.card, "metrics": metrics})
     inspector.card = inspector.artefact.card
-    artefacts.write(inspector.artefact, folder / f"{name}{artefacts.SUFFIX}")
-    return inspector, lines, result
+    artefacts.write(inspector.artefact, path)
 
 
 def _fit_figures(seconds: float, inspector: Inspector) -> list[Figure]:

@@ -33,8 +33,8 @@ def test_patches_are_on_the_asked_grid() -> None:
     for stride, side in ((4, 16), (8, 8), (16, 4)):
         features = Backbone(weights="none", stride=stride)(torch.rand(2, 3, 64, 64))
         assert features.patches is not None
-        assert features.patches.shape == (2, 40 + 112, side, side)
-        assert features.embedding.shape == (2, 40 + 112)
+        assert features.patches.shape == (2, 40 + 112 + 320, side, side)
+        assert features.embedding.shape == (2, 40 + 112 + 320)
 
 
 def test_it_stays_frozen(packaged: Backbone) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import mahalanobis
+from scipy.special import softmax
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.covariance import oas as sklearn_oas
 from sklearn.decomposition import PCA
@@ -18,7 +19,7 @@ from tacha import scorers
 from tacha.features.base import Features
 from tacha.scorers import nearest
 from tacha.scorers.base import Scorer
-from tacha.scorers.coreset import CHUNK, Coreset, greedy_k_centre
+from tacha.scorers.coreset import CHUNK, ROOM, Coreset, greedy_k_centre
 from tacha.scorers.moments import Moments
 from tacha.scorers.padim import pooling_matrix
 from tacha.scorers.pooling import MapPooling
@@ -148,6 +149,37 @@ def test_euclidean_and_cosine_against_numpy() -> None:
     np.testing.assert_allclose(got, 1 - cosine, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("normal_class", "given"), [(-1, 1), (0, 0), (2, 2)])
+def test_confidence_is_what_the_softmax_leaves_over(normal_class: int, given: int) -> None:
+    good, new = normal(30, 3), normal(5, 3, seed=1)
+    good[:, 1] += 2
+    scorer = scorers.build("confidence", normal=normal_class)
+    scorer.fit([Features(part, logits=part) for part in good.split(7)])
+    expected = 1 - softmax(new.double().numpy(), axis=1)[:, given]
+    np.testing.assert_allclose(scorer(Features(new, logits=new)).image, expected, rtol=1e-5)
+
+
+def test_confidence_tells_sure_from_surer() -> None:
+    logits = torch.tensor([[40.0, 0.0, 0.0], [50.0, 0.0, 0.0]])
+    scorer = scorers.build("confidence", normal=0)
+    scorer.fit([Features(logits, logits=logits)])
+    np.testing.assert_allclose(scorer(Features(logits, logits=logits)).image, 2 * np.exp([-40.0, -50.0]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_hybrid_weighs_cosine_and_confidence(weight: float) -> None:
+    good, new, logits = normal(20, 4) + 1, normal(6, 4, seed=1), normal(6, 3, seed=2)
+    scorer = scorers.build("hybrid", weight=weight, normal=1)
+    scorer.fit([Features(part, logits=part[:, :3]) for part in good.split(6)])
+    G, N = (rows.double().numpy() for rows in (good, new))
+    direction = (G / np.linalg.norm(G, axis=1, keepdims=True)).mean(0)
+    cosine = N @ direction / np.linalg.norm(N, axis=1) / np.linalg.norm(direction)
+    doubt = 1 - softmax(logits.double().numpy(), axis=1)[:, 1]
+    got = scorer(Features(new, logits=logits)).image
+    np.testing.assert_allclose(got, weight * (1 - cosine) / 2 + (1 - weight) * doubt, rtol=1e-4)
+    assert ((got >= 0) & (got <= 1)).all()
+
+
 def test_moments_keep_their_digits_far_from_zero() -> None:
     rows = normal(300, 4).double() + 1e5
     moments = Moments()
@@ -221,8 +253,8 @@ def test_coreset_keeps_all_rows_under_budget_and_one_of_equal_rows() -> None:
 def test_coreset_memory_is_flat() -> None:
     coreset = Coreset(30, projection=4)
     held = set()
-    for seed in range(12):
+    for seed in range(14):
         coreset.add(normal(3000, 6, seed=seed))
         held.add(sum(v.numel() for v in vars(coreset).values() if isinstance(v, torch.Tensor)))
     assert len(held) == 1
-    assert held.pop() <= 2 * (3 * 30 + CHUNK) * (6 + 4 + 1) + CHUNK * 6
+    assert held.pop() <= 2 * (ROOM + CHUNK) * (6 + 4 + 1) + CHUNK * 6

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from torch.nn import functional as F
 
 from tacha import scorers
 from tacha.errors import TachaError
@@ -18,10 +19,16 @@ from tacha.scorers.base import Scorer
 D, C, H, W = 8, 12, 6, 5
 
 CASES: list[tuple[str, dict[str, object]]] = [
+    ("confidence", {}),
+    ("confidence", {"normal": 2}),
     ("cosine", {}),
     ("cosine", {"reads": "patches"}),
+    ("depth_banks", {"views": "0", "size": 200}),
+    ("depth_banks", {"views": "0+1 unit:0 unit:1", "share": 0.1}),
     ("euclidean", {}),
     ("euclidean", {"reads": "patches", "share": 0.1}),
+    ("hybrid", {}),
+    ("hybrid", {"weight": 0.2, "normal": 2}),
     ("knn", {}),
     ("knn", {"reads": "patches", "size": 50, "k": 2}),
     ("mahalanobis", {}),
@@ -45,25 +52,26 @@ MIXING = torch.randn(4, C, generator=torch.Generator().manual_seed(9))
 def draw(count: int, seed: int, bad: bool = False) -> Features:
     """Gaussian features round a mean, patches near a subspace of 4 of their dimensions.
 
-    A bad image's embedding, and a window of its places, lie far away.
+    A bad image's embedding, and a window of its places, lie far away; the classifier says 2 of the good, 0 of the bad.
     """
     g = torch.Generator().manual_seed(seed)
     embedding = 2 + 0.3 * torch.randn(count, D, generator=g)
     patches = 2 + torch.einsum("bkhw,kc->bchw", 0.3 * torch.randn(count, 4, H, W, generator=g), MIXING)
     patches += 0.05 * torch.randn(count, C, H, W, generator=g)
     residual = torch.rand(count, 3 * H, 3 * W, generator=g)
+    logits = torch.randn(count, 4, generator=g)
+    logits[:, 0 if bad else 2] += 6
     if bad:
         embedding[:, ::2] -= 4
         patches[:, ::2, 2:4, 1:4] -= 4
         residual[:, 2:10, 3:12] += 4
-    return Features(embedding, patches, residual)
+    return Features(embedding, patches, residual, logits, (patches, F.avg_pool2d(patches, 2, ceil_mode=True)))
 
 
 def split(features: Features, size: int) -> list[Features]:
-    e, p, r = features.embedding, features.patches, features.residual
-    assert p is not None
-    assert r is not None
-    return [Features(*parts) for parts in zip(e.split(size), p.split(size), r.split(size), strict=True)]
+    *fields, levels = features
+    deep = zip(*(level.split(size) for level in levels), strict=True)
+    return [Features(*parts) for parts in zip(*(field.split(size) for field in fields), deep, strict=True)]
 
 
 GOOD, NEW, BAD = draw(96, 0), draw(20, 1), draw(20, 2, bad=True)
@@ -90,7 +98,7 @@ def test_detects_what_is_far_from_good(name: str, settings: dict[str, object]) -
     assert torch.isfinite(scores).all()
     assert roc_auc_score([0] * 20 + [1] * 20, scores) >= 0.99
     if bad.map is None:
-        assert scorer.needs == {"embedding"}
+        assert scorer.needs <= {"embedding", "logits"}
     else:
         assert torch.isfinite(bad.map).all()
         peak = bad.map.flatten(1).argmax(1)
@@ -129,10 +137,10 @@ def test_scores_of_an_image_do_not_depend_on_its_batch(name: str, settings: dict
 class Graph(torch.nn.Module):
     def __init__(self, scorer: Scorer) -> None:
         super().__init__()
-        self.scorer, self.field = scorer, next(iter(scorer.needs))
+        self.scorer, self.fields = scorer, sorted(scorer.needs)
 
-    def forward(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        fields = {"embedding": values[:, :1], self.field: values}
+    def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        fields = {"embedding": values[0][:, :1], **dict(zip(self.fields, values, strict=True))}
         return tuple(part for part in self.scorer(Features(**fields)) if part is not None)
 
 
@@ -143,17 +151,17 @@ def test_engines_agree(name: str, settings: dict[str, object], tmp_path: Path) -
 
     scorer = fitted(name, settings)
     graph, path = Graph(scorer).eval(), tmp_path / "scorer.onnx"
-    shapes = ({0: torch.export.Dim.DYNAMIC},)
-    example = getattr(draw(2, 3), graph.field)
-    torch.onnx.export(graph, (example,), path, dynamo=True, dynamic_shapes=shapes, verbose=False)
+    shapes = (tuple({0: torch.export.Dim.DYNAMIC} for _ in graph.fields),)
+    example = tuple(getattr(draw(2, 3), field) for field in graph.fields)
+    torch.onnx.export(graph, example, path, dynamo=True, dynamic_shapes=shapes, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     precise = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(path), "CPU", precise)
     for features in (NEW, BAD, draw(1, 4)):
-        values = getattr(features, graph.field).numpy()
-        expected = [part.numpy() for part in graph(torch.from_numpy(values))]
+        values = [getattr(features, field).numpy() for field in graph.fields]
+        expected = [part.numpy() for part in graph(*map(torch.from_numpy, values))]
         for got in (
-            session.run(None, {session.get_inputs()[0].name: values}),
+            session.run(None, {i.name: v for i, v in zip(session.get_inputs(), values, strict=True)}),
             list(compiled(values).values()),
         ):
             for theirs, ours in zip(got, expected, strict=True):
@@ -168,19 +176,25 @@ def test_refuses_what_it_cannot_use(name: str, settings: dict[str, object]) -> N
     if name != "reconstruction":
         with pytest.raises(TachaError, match="not fitted"):
             scorer(NEW)
-    if scorer.needs != {"embedding"}:
-        with pytest.raises(TachaError, match=f"{name} needs {next(iter(scorer.needs))}"):
+    if missing := scorer.needs - {"embedding"}:
+        with pytest.raises(TachaError, match=f"needs {next(iter(missing))}, which this net does not provide"):
             scorer.fit([Features(GOOD.embedding)])
 
 
 def test_refuses_features_that_are_not_finite() -> None:
     with pytest.raises(TachaError, match="not finite"):
         scorers.build("euclidean").fit([Features(torch.full((2, 3), torch.nan))])
+    with pytest.raises(TachaError, match="logits that are not finite"):
+        scorers.build("confidence").fit([Features(torch.zeros(2, 3), logits=torch.full((2, 3), torch.inf))])
 
 
 def test_refuses_another_net_or_image_size() -> None:
     with pytest.raises(TachaError, match="fitted on 8 features a row and was given 5"):
         fitted("knn", {})(Features(torch.zeros(1, 5)))
+    with pytest.raises(TachaError, match="fitted on 4 classes and was given 2"):
+        fitted("confidence", {})(Features(torch.zeros(1, 5), logits=torch.zeros(1, 2)))
+    with pytest.raises(TachaError, match="normal=4, but the net tells 4 classes apart"):
+        fitted("hybrid", {"normal": 4})
     with pytest.raises(TachaError, match="fitted on 30 places"):
         fitted("padim", {})(Features(torch.zeros(1, 5), torch.zeros(1, C, H, H)))
 
@@ -196,6 +210,8 @@ def test_refuses_another_net_or_image_size() -> None:
         ("memory_bank", {"sigma": float("nan")}, "sigma=nan: give a number at least 0"),
         ("memory_bank", {"whiten": "zca"}, "whiten='zca': choose one of none, channel"),
         ("cosine", {"reads": "logits"}, "reads='logits': choose one of embedding, patches"),
+        ("confidence", {"normal": "good"}, "normal='good': give a whole number of at least -1"),
+        ("hybrid", {"weight": 1.1}, "weight=1.1: give a number from 0 to 1"),
         ("padim", {"eps": 0}, "eps=0: give a number at least"),
         ("subspace", {"variance": "95"}, "variance='95': give a number"),
     ],

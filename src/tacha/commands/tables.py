@@ -37,9 +37,13 @@ def print_run(run: Run) -> None:
 
 def metric_table(rows: Sequence[dict[str, Any]]) -> Table:
     """A row a detector, and their mean where there are several."""
+    shown = {key for _, key in _COLUMNS}
+    rows = [row for row in rows if row["metric"] in shown]
+    several = len({row["scorer"] for row in rows}) > 1
     values: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
-        values.setdefault(row["category"], {})[row["metric"]] = row
+        name = f"{row['category']} · {row['scorer']}" if several else row["category"]
+        values.setdefault(name, {})[row["metric"]] = row
     columns = [(title, key) for title, key in _COLUMNS if any(key in v for v in values.values())]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
@@ -47,7 +51,7 @@ def metric_table(rows: Sequence[dict[str, Any]]) -> Table:
         table.add_column(title, justify="right")
     for name, found in values.items():
         table.add_row(name, *(_cell(found.get(key)) for _, key in columns))
-    if len(values) > 1:
+    if len(values) > 1 and not several:
         means = []
         for _, key in columns:
             numbers = [v[key]["value"] for v in values.values() if key in v]

@@ -12,5 +12,13 @@ if TYPE_CHECKING:
 NETS: Registry[FeatureNet] = Registry(
     "model",
     "tacha.features",
-    {"backbone": "tacha.features.backbone:Backbone"},
+    {
+        "autoencoder": "tacha.features.autoencoder:Autoencoder",
+        "backbone": "tacha.features.backbone:Backbone",
+        "cnn": "tacha.features.cnn:CNN",
+        "featcae": "tacha.features.featcae:FeatCAE",
+        "unet": "tacha.features.unet:UNet",
+        "vae": "tacha.features.vae:VAE",
+        "vit": "tacha.features.vit:ViT",
+    },
 )

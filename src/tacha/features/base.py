@@ -14,11 +14,14 @@ class Features(NamedTuple):
     patches: Tensor | None = None  # [B, C, h, w] one vector a place
     residual: Tensor | None = None  # [B, H, W] reconstruction error a pixel, higher is worse
     logits: Tensor | None = None  # [B, K]
+    levels: tuple[Tensor, ...] | None = None  # [B, C, h, w] each: the net's depths at their own grids, fine to coarse
 
     def cpu(self) -> Features:
         """The same, in the main memory."""
-        rest = (None if f is None else f.cpu() for f in self[1:])
-        return Features(self.embedding.cpu(), *rest)
+        embedding, patches, residual, logits, levels = self
+        patches, residual, logits = (None if f is None else f.cpu() for f in (patches, residual, logits))
+        deep = None if levels is None else tuple(level.cpu() for level in levels)
+        return Features(embedding.cpu(), patches, residual, logits, deep)
 
 
 class FeatureNet(nn.Module):

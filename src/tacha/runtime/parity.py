@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.runtime.artefact import Artefact
-from tacha.runtime.engines import start
+from tacha.runtime.engines import Engine, start
 
 # Largest relative difference of a score between engines at f32 that is still the same score.
 TOLERANCE = 1e-3
@@ -39,15 +39,20 @@ def compare(
     images: Iterable[npt.NDArray[np.float32]],
     engines: Sequence[str] = ("openvino", "onnxruntime"),
     precision: str = "f32",
+    running: Sequence[Engine] = (),
 ) -> list[Parity]:
-    """Score every image [3, H, W] on each engine and on torch at f32. Differences are relative to the threshold."""
+    """Score every image [3, H, W] on each engine and on torch at f32. Differences are relative to the threshold.
+
+    Engines in `running` already have the artefact loaded and are not started again.
+    """
+    ready = {(engine.name, engine.precision): engine for engine in running}
     threshold = float(artefact.card["calibration"]["threshold"])
     batches = [image[None] for image in images]
     reference = start(artefact, "torch")
     expected = np.array([float(reference(b)[0][0]) for b in batches])
     out = []
     for name in engines:
-        engine = start(artefact, name, precision)
+        engine = ready.get((name, precision)) or start(artefact, name, precision)
         scores = np.array([float(engine(b)[0][0]) for b in batches])
         differences = np.abs(scores - expected) / max(abs(threshold), 1e-12)
         out.append(

@@ -16,8 +16,11 @@ SCORERS: Registry[Scorer] = Registry(
     "scorer",
     "tacha.scorers",
     {
+        "confidence": "tacha.scorers.confidence:Confidence",
         "cosine": "tacha.scorers.cosine:Cosine",
+        "depth_banks": "tacha.scorers.depth_banks:DepthBanks",
         "euclidean": "tacha.scorers.euclidean:Euclidean",
+        "hybrid": "tacha.scorers.hybrid:Hybrid",
         "knn": "tacha.scorers.knn:KNN",
         "mahalanobis": "tacha.scorers.mahalanobis:Mahalanobis",
         "memory_bank": "tacha.scorers.memory_bank:MemoryBank",

@@ -6,20 +6,22 @@ import torch
 from torch import Tensor
 
 CHUNK = 4096  # rows absorbed at once, whatever the batch size: the result does not depend on the split
+ROOM = 32768  # rows held before the first choice among them, where three budgets are fewer: one choice beats many
 BLOCK = 1024  # centres compared at once, before the rows that they cover are set aside
 
 
 class Coreset:
-    """Streaming greedy k-centre. Every row is seen; at most 3 x budget + CHUNK rows are held.
+    """Streaming greedy k-centre. Every row is seen; at most max(3 x budget, ROOM) + CHUNK rows are held.
 
     Merge and reduce, after the doubling algorithm (Charikar et al. 1997, sec. 3): a row nearer to a kept one
-    than the covering radius is dropped, the others are kept; when three budgets are full, greedy k-centre
-    (Gonzalez 1985; Sener & Savarese 2018) reduces them to two and its covering radius is the new one.
+    than the covering radius is dropped, the others are kept; when that many are, greedy k-centre
+    (Gonzalez 1985; Sener & Savarese 2018) reduces them to two budgets and its covering radius is the new one.
     Distances are those of a random projection to `projection` dimensions (Roth et al. 2022, sec. 3.2).
     """
 
     def __init__(self, budget: int, seed: int = 0, projection: int = 64) -> None:
         self.budget, self.seed, self.projection = budget, seed, projection
+        self.room = max(3 * budget, ROOM)
         self.radius2 = 0.0  # squared covering radius among projected rows
         self._kept = self._waiting = 0
         self._rows: Tensor | None = None
@@ -48,7 +50,7 @@ class Coreset:
     def _allocate(self, rows: Tensor) -> None:
         D = rows.shape[1]
         d = min(self.projection, D)
-        capacity = 3 * self.budget + CHUNK
+        capacity = self.room + CHUNK
         self._rows = rows.new_empty(capacity, D)
         self._points = rows.new_empty(capacity, d)
         self._half_norms = rows.new_empty(capacity)
@@ -74,7 +76,7 @@ class Coreset:
         self._points[self._kept : end] = points
         self._half_norms[self._kept : end] = 0.5 * points.square().sum(1)
         self._kept = end
-        if self._kept > 3 * self.budget:
+        if self._kept > self.room:
             self._reduce(self._rows, 2 * self.budget)
 
     def _reduce(self, rows: Tensor, size: int) -> None:
