@@ -148,7 +148,8 @@ def _one(
     net = nets.of(category, data.validation_samples)
     samples = [s if category is None else replace(s, category=name) for s in data.test_samples]
     lines: list[dict[str, Any]] = []
-    for label, scorer in settings["others"].items():
+    others = {label: scorer for label, scorer in settings["others"].items() if scorer != settings["scorer"]}
+    for label, scorer in others.items():
         inspector, seconds = _fitted(settings, data, net, scorer, name, about)
         result, figures = _evaluated(settings, inspector, seconds, samples)
         lines += figures

@@ -140,8 +140,13 @@ class Graph(torch.nn.Module):
         self.scorer, self.fields = scorer, sorted(scorer.needs)
 
     def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        fields = {"embedding": values[0][:, :1], **dict(zip(self.fields, values, strict=True))}
+        given = (values,) if self.fields == ["levels"] else values
+        fields = {"embedding": values[0][:, :1], **dict(zip(self.fields, given, strict=True))}
         return tuple(part for part in self.scorer(Features(**fields)) if part is not None)
+
+    def inputs(self, features: Features) -> tuple[torch.Tensor, ...]:
+        found = [getattr(features, field) for field in self.fields]
+        return found[0] if self.fields == ["levels"] else tuple(found)
 
 
 @every_scorer
@@ -151,14 +156,14 @@ def test_engines_agree(name: str, settings: dict[str, object], tmp_path: Path) -
 
     scorer = fitted(name, settings)
     graph, path = Graph(scorer).eval(), tmp_path / "scorer.onnx"
-    shapes = (tuple({0: torch.export.Dim.DYNAMIC} for _ in graph.fields),)
-    example = tuple(getattr(draw(2, 3), field) for field in graph.fields)
+    example = graph.inputs(draw(2, 3))
+    shapes = (tuple({0: torch.export.Dim.DYNAMIC} for _ in example),)
     torch.onnx.export(graph, example, path, dynamo=True, dynamic_shapes=shapes, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     precise = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(path), "CPU", precise)
     for features in (NEW, BAD, draw(1, 4)):
-        values = [getattr(features, field).numpy() for field in graph.fields]
+        values = [value.numpy() for value in graph.inputs(features)]
         expected = [part.numpy() for part in graph(*map(torch.from_numpy, values))]
         for got in (
             session.run(None, {i.name: v for i, v in zip(session.get_inputs(), values, strict=True)}),
