@@ -7,11 +7,12 @@ import argparse
 from tacha.features import NETS
 from tacha.runtime.engines import ENGINES
 from tacha.scorers import SCORERS
+from tacha.training import LEARNERS
 
 
 def run(asked: argparse.Namespace) -> int:
     """Names, a line a kind."""
     del asked
-    for registry in (NETS, SCORERS, ENGINES):
+    for registry in (NETS, LEARNERS, SCORERS, ENGINES):
         print(f"{registry.kind + 's:':10} {', '.join(registry.names())}")
     return 0
