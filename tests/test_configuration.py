@@ -31,7 +31,8 @@ MODELS = {"confidence": "vit", "hybrid": "vit", "reconstruction": "unet"}  # for
 )
 def test_every_option_composes_and_passes_the_checks(group: str, option: str) -> None:
     model_for = option.removeprefix("for_") if option.startswith("for_") else MODELS.get(option, "backbone")
-    more = {"data": ["data.root=somewhere"], "scorer": [f"model={model_for}"]}.get(group, [])
+    rooted = ["data.root=somewhere"]
+    more = {"data": rooted, "experiment": rooted, "scorer": [f"model={model_for}"]}.get(group, [])
     settings = compose([f"{group}={option}", *more])
     check_settings(settings)
     options = dict(settings["scorer"])
