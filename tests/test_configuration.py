@@ -64,6 +64,21 @@ def test_a_setting_that_neither_net_nor_learner_takes_is_named() -> None:
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
+        (["model=unet", "+model.labels=defect"], "the learner reconstruct reads no labels"),
+        (["model=featcae", "+model.labels=category"], "the learner reconstruct_features reads no labels"),
+        (["model=cnn", "model.together=false"], "has no other to be told from"),
+        (["trainer.accelerator=gpu"], "trainer.accelerator='gpu'"),
+        (["model=unet", "trainer.max_epochs=0"], "trainer.max_epochs=0"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_any_work(overrides: list[str], says: str) -> None:
+    with pytest.raises(TachaError, match=says):
+        check_settings(compose(overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
         (["scorer=nothing"], "nothing"),
         (["scorer.sise=1"], "scorer.sise"),
         (["data=mvtec"], "data.root"),

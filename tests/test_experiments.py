@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tacha import load
+from tacha.cli import main
 from tacha.configuration import compose
 from tacha.data.layouts import read_catalogue
 from tacha.nets import Nets
@@ -62,6 +63,11 @@ def test_an_experiment_runs_whole(name: str, sample_root: Path, tmp_path: Path) 
         )
     if name == "leather_vit":
         assert {r["metric"] for r in rows} >= {"test_accuracy", "class_recall/good", "class_f1/good"}
+        command = ["evaluate", str(tmp_path / "brick.tacha"), str(sample_root), "--out", str(tmp_path / "again")]
+        assert main(command) == 0
+        judged_then = {r["path"] for r in csv.DictReader((tmp_path / "predictions.csv").open())}
+        judged_now = {r["path"] for r in csv.DictReader((tmp_path / "again" / "predictions.csv").open())}
+        assert judged_now == {path for path in judged_then if "brick" in path}
     for artefact in tmp_path.glob("*.tacha"):
         load(artefact).inspect(sample_root / "brick" / "test" / "good" / "000.png")
 

@@ -56,8 +56,11 @@ def class_report(group: str, net: Net, seed: int) -> Rows:
     return rows
 
 
-def test_pictures(net: Net, name: str, result: Evaluation, size: int, folder: Path) -> list[Path]:
-    """Reconstructions or attention of good and flawed test images, and the errors of each kind of flaw."""
+def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, size: int, folder: Path) -> list[Path]:
+    """Reconstructions or attention of good and flawed test images, and the errors of each kind of flaw.
+
+    `result` is what the scorer of that name said; only reconstruction's scores are errors.
+    """
     from tacha.training.loggers import send_picture
     from tacha.training.pictures import error_histograms, reconstruction_grid
 
@@ -73,7 +76,7 @@ def test_pictures(net: Net, name: str, result: Evaluation, size: int, folder: Pa
         )
     if chosen and hasattr(module, "rollout"):
         made.append(_rollout_grid(module, chosen, size, figures / f"attention_{name}.png"))
-    if result.predictions and "residual" in module.provides:
+    if result.predictions and scorer == "reconstruction":
         by_defect: dict[str, list[float]] = {}
         for p in result.predictions:
             by_defect.setdefault(p.defect, []).append(p.score)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tacha.data.holdout import hold_out
 from tacha.data.sample import Catalogue, Sample
-from tacha.data.splits import part_classes
+from tacha.data.splits import content, part_classes
 from tacha.errors import TachaError
 from tacha.features import NETS
 
@@ -60,6 +60,14 @@ def model_of(configuration: Mapping[str, Any]) -> Model:
         return Model(name, NETS.settings(name, **options))
     from tacha.training import LEARNERS
 
+    if labels != "none" and not LEARNERS.get(learner).needs_labels:
+        # With labels of flaws, flawed images would be learned from.
+        raise TachaError(f"model.labels={labels}: the learner {learner} reads no labels; leave it at none")
+    if labels == "category" and not together:
+        raise TachaError(
+            "model.labels=category with model.together=false: one category alone has no other to be told from; "
+            "set model.together=true"
+        )
     nets = inspect.signature(NETS.get(name)).parameters
     learns = [p for p in inspect.signature(LEARNERS.get(learner)).parameters if p != "net"]
     if unknown := sorted(set(options) - set(nets) - set(learns)):
@@ -99,6 +107,8 @@ class Nets:
         if self.model.labels == "defect":
             # What the classifier learns from is neither calibrated nor tested on.
             self.catalogue, self._learning = part_classes(catalogue, settings["seed"])
+        # Kept in the artefact: who evaluates it elsewhere must leave these images out too.
+        self.learned_flaws = sorted({content(s.path) for s in self._learning})
 
     def of(self, category: str | None, held_out: Sequence[Sample] = ()) -> Net:
         """The net for a category (None: for all pooled). `held_out` are calibration's images, which it never sees."""
@@ -134,6 +144,7 @@ class Nets:
         folder = self._folder / "nets" / group
         torch.manual_seed(seed)
         module = NETS.build(model.net, **net_settings)
+        self.close()  # each net has a W&B run of its own
         loggers: list[Logger] = make_loggers(settings.get("logger") or {}, folder, settings)
         self._loggers += loggers
         learned = train_net(
@@ -156,7 +167,9 @@ class Nets:
         options, seed = self._settings["data"], self._settings["seed"]
         train: list[Sample] = []
         validation: list[Sample] = []
-        for category in self.catalogue.categories if group == ALL else (group,):
+        # Held out just as the detectors hold out: their calibration's images are the ones that no net sees.
+        pooled = self._settings["pooled"] and len(self.catalogue.categories) > 1
+        for category in (None,) if pooled else self.catalogue.categories if group == ALL else (group,):
             module = InspectionDataModule(
                 self.catalogue,
                 category,
@@ -166,7 +179,7 @@ class Nets:
                 seed=seed,
             )
             rest, held = hold_out(module.train_samples, VALIDATION, 1, seed + 1)
-            flawed = [s for s in self._learning if s.category == category]
+            flawed = [s for s in self._learning if category in (None, s.category)]
             train += [*rest, *(s for s in flawed if s.split == "train")]
             validation += [*held, *(s for s in flawed if s.split == "validation")]
         test = [s for s in self.catalogue.select(split="test") if group in (ALL, s.category)]

@@ -95,6 +95,11 @@ def check_settings(settings: Settings) -> None:
     for scorer in (settings["scorer"], *settings["others"].values()):
         options = dict(scorer)
         check_pair(model.net, options.pop("name"), options)
+    _device(settings["trainer"]["accelerator"])
+    if model.learner is not None:
+        from tacha.training.learn import check_trainer
+
+        check_trainer(settings["trainer"])
     ENGINES.get(settings["runtime"]["engine"])
     if settings["runtime"]["precision"] not in PRECISIONS:
         raise TachaError(
@@ -153,7 +158,7 @@ def _one(
         inspector, seconds = _fitted(settings, data, net, scorer, name, about)
         result, figures = _evaluated(settings, inspector, seconds, samples)
         lines += figures
-        _write(inspector, figures, folder / f"{name}.{label}{artefacts.SUFFIX}")
+        _write(inspector, figures, nets.learned_flaws, folder / f"{name}.{label}{artefacts.SUFFIX}")
     inspector, seconds = _fitted(settings, data, net, settings["scorer"], name, about)
     about["calibration"][name] = {**inspector.calibration.to_dict(), "sentence": inspector.calibration.guarantee()}
     result, figures = _evaluated(settings, inspector, seconds, samples)
@@ -168,8 +173,8 @@ def _one(
     else:
         about["notes"].append(f"{name}: no test images, so nothing was evaluated")
     if net.learned is not None:
-        test_pictures(net, name, result, options["size"], folder)
-    _write(inspector, figures, folder / f"{name}{artefacts.SUFFIX}")
+        test_pictures(net, name, settings["scorer"]["name"], result, options["size"], folder)
+    _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
     return inspector, lines, result
 
 
@@ -206,9 +211,10 @@ def _evaluated(
     return result, rundir.rows(figures, inspector, seed)
 
 
-def _write(inspector: Inspector, lines: Sequence[Settings], path: Path) -> None:
+def _write(inspector: Inspector, lines: Sequence[Settings], learned_flaws: Sequence[str], path: Path) -> None:
     metrics = [{k: line[k] for k in ("metric", "value", "low", "high", "n")} for line in lines]
-    inspector.artefact = replace(inspector.artefact, card={**inspector.artefact.card, "metrics": metrics})
+    learned = {"learned_flaws": list(learned_flaws)} if learned_flaws else {}
+    inspector.artefact = replace(inspector.artefact, card={**inspector.artefact.card, **learned, "metrics": metrics})
     inspector.card = inspector.artefact.card
     artefacts.write(inspector.artefact, path)
 

@@ -16,6 +16,7 @@ from tacha.calibration import calibrate
 from tacha.commands.tables import metric_table
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
+from tacha.data.splits import content
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, evaluate
 from tacha.files import write_text
@@ -27,8 +28,9 @@ def run(asked: argparse.Namespace) -> int:
     """Figures of one artefact on one test set; the artefact is not changed."""
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
     catalogue = read_catalogue(Path(asked.data), asked.layout, require_good=False)
-    samples = _test_samples(catalogue, asked.category, inspector.name)
+    samples, notes = _unlearned(_test_samples(catalogue, asked.category, inspector.name), inspector)
     result = evaluate(inspector, samples, asked.seed)
+    result.notes += notes
     lines = rundir.rows(result.figures, inspector, asked.seed)
     Console(width=None if Console().is_terminal else 120).print(metric_table(lines))
     print(f"{inspector.name}: {inspector.calibration.guarantee()}")
@@ -55,6 +57,19 @@ def _test_samples(catalogue: Catalogue, category: str | None, name: str) -> tupl
     if not samples:
         raise TachaError(f"{catalogue.root}: has no test images; evaluation needs test/good and test/<defect>")
     return tuple(replace(s, category=name) for s in samples)
+
+
+def _unlearned(samples: tuple[Sample, ...], inspector: Inspector) -> tuple[tuple[Sample, ...], list[str]]:
+    """Without the flawed images that the detector's classifier learned from, wherever they lie now."""
+    learned = set(inspector.card.get("learned_flaws", ()))
+    if not learned:
+        return samples, []
+    rest = tuple(s for s in samples if not s.path.is_file() or content(s.path) not in learned)
+    if not rest:
+        raise TachaError(f"{inspector.name}: its classifier learned from every image here; evaluate on others")
+    if len(rest) == len(samples):
+        return samples, []
+    return rest, [f"{inspector.name}: {len(samples) - len(rest)} images were learned from and are left out"]
 
 
 def _print_oracle(result: Evaluation) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tacha.data.layouts.mvtec import read_category
-from tacha.data.layouts.names import is_bad, is_good
+from tacha.data.layouts.names import is_good
 from tacha.data.layouts.table import COLUMNS
 from tacha.data.layouts.walk import subfolders, walk
 from tacha.data.sample import GOOD, Sample
@@ -88,7 +88,7 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         raise TachaError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it") from error
     if not isinstance(table, Mapping) or not isinstance(table.get("paths"), Mapping):
         raise TachaError(f"{path}: has no paths: block; it takes {', '.join(PATHS)}")
-    keys = {str(k): v for k, v in table.items() if k != "paths"}
+    keys = {str(k): v for k, v in table.items() if k != "paths" and v is not None}
     for key in keys:
         if key not in KEYS:
             raise TachaError(f"{path}: unknown key {key!r}; there are paths, {', '.join(KEYS)}")
@@ -200,9 +200,8 @@ def train_samples(folder: Path, category: str) -> list[Sample]:
     good = [p for p in subfolders(folder) if is_good(p.name)]
     images = [path for group in good or [folder] for path in walk(group).images]
     for path in [] if good else images:
-        doubtful = [part for part in path.relative_to(folder).parts[:-1] if is_bad(part) or part.lower() in _SPLITS]
-        if doubtful:
-            raise TachaError(f"{folder}: has a folder {doubtful[0]!r} and no good/; only good images train, so add one")
+        if inside := path.relative_to(folder).parts[:-1]:  # its name may be a flaw's
+            raise TachaError(f"{folder}: has a folder {inside[0]!r} and no good/; only good images train, so add one")
     if not images:
         raise TachaError(f"{folder}: no good images to train on; put them into {folder / GOOD}")
     return [Sample(path, category, "train") for path in images]
@@ -237,9 +236,6 @@ def write_table(path: Path, samples: Iterable[Sample]) -> None:
     for s in samples:
         writer.writerow([s.path.absolute(), s.split, s.defect, s.category, s.mask.absolute() if s.mask else ""])
     write_text(path, buffer.getvalue())
-
-
-_SPLITS = ("train", "test", "ground_truth")
 
 
 def _path(paths: Mapping[str, str], key: str, config: str) -> Path:

@@ -107,9 +107,10 @@ class LearningData(lightning.LightningDataModule):
             return
         what = {"category": "category", "defect": "class of defect"}[self.labels]
         if len(self.classes) < 2:
+            remedy = {"category": "add another to data.categories", "defect": "add images of flaws, in class folders"}
             raise TachaError(
                 f"a classifier needs at least two classes and {self.classes[0]!r} is the only {what}: "
-                "add another to data.categories, or choose a model that needs no labels (unet, featcae)"
+                f"{remedy[self.labels]}, or choose a model that needs no labels (unet, featcae)"
             )
         counts = Counter(self.class_of(s) for s in train)
         few = [f"{name!r} has {counts[name]}" for name in self.classes if counts[name] < FEWEST]

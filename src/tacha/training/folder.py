@@ -70,8 +70,12 @@ class TrainingFolder:
     def _mark(self) -> dict[str, Any] | None:
         with contextlib.suppress(OSError, ValueError):
             mark = json.loads((self.path / MARK).read_text(encoding="utf-8"))
-            return mark if isinstance(mark, dict) else {}
-        return {} if self.checkpoints.is_dir() else None
+            if isinstance(mark, dict):
+                return mark
+        for folder in (self.checkpoints, self.figures):
+            if folder.is_dir() and any(folder.iterdir()):
+                raise TachaError(f"{folder}: is there and not from a training of tacha's; choose another folder")
+        return None
 
     def _write(self, finished: bool) -> None:
         write_text(self.path / MARK, json.dumps({"finished": finished, "of": self._identity}, indent=1))

@@ -66,7 +66,7 @@ def train_net(
     its initial weights are the caller's. Raises TachaError for settings that do not fit, a loss that is not finite
     (the best checkpoint is kept), a full disk, a damaged checkpoint, too little GPU memory.
     """
-    _check(trainer)
+    check_trainer(trainer)
     with _plain_errors(folder), _process_kept():
         lightning.seed_everything(seed, verbose=False)
         module = LEARNERS.build(learner, net=net, **settings)
@@ -169,7 +169,8 @@ class _EpochSeed(Callback):
             torch.manual_seed(self.seed * 100_003 + trainer.current_epoch)
 
 
-def _check(trainer: Settings) -> None:
+def check_trainer(trainer: Settings) -> None:
+    """Raise TachaError naming the setting of conf/trainer that cannot be."""
     for name, least in (("max_epochs", 1), ("patience", 1), ("pictures_every", 0)):
         value = trainer[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -246,7 +247,7 @@ def _plain_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise TachaError(
             f"{folder}: could not be written ({error.strerror or error}); free some space and run the same command "
-            "again: the training goes on from its last checkpoint"
+            "again with hydra.run.dir set to this run's folder: the training goes on from its last checkpoint"
         ) from error
     except torch.OutOfMemoryError as error:
         raise TachaError(f"{folder.name}: not enough GPU memory; lower data.batch_size or data.size") from error
