@@ -109,12 +109,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tacha: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("tacha: interrupted; nothing half written was left", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error, but Python would print one at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        # Compiled modules turn a Ctrl-C that comes while they are imported into errors of their own.
+        if _came_of_ctrl_c(error):
+            return _interrupted()
+        raise
+
+
+def _interrupted() -> int:
+    print("tacha: interrupted; nothing half written was left", file=sys.stderr)
+    return 130
+
+
+def _came_of_ctrl_c(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 if __name__ == "__main__":
