@@ -41,7 +41,7 @@ class DepthBanks(Scorer):
     `views` names the banks, separated by spaces: "0+1" stacks the net's two shallowest levels, "unit:2" takes level
     2 with every vector scaled to length one, which tells a change of texture from a change of contrast. Each bank
     holds at most `size` rows, as in `memory_bank`. Its scale comes from good images while they are not yet in it.
-    After PatchCore (Roth et al. 2022); scaling depths before adding them follows Rippel et al. 2021, sec. III.
+    After PatchCore (Roth et al. 2022).
     """
 
     needs = frozenset({"levels"})
