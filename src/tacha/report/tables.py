@@ -25,12 +25,18 @@ NAMES = {
     "aupro_05": "AUPRO to .05",
     "fit_seconds": "fitting, s",
     "inspect_ms_p50": "file to verdict, ms",
+    "class_precision": "precision",
+    "class_recall": "recall",
+    "class_f1": "F1",
+    "test_accuracy": "accuracy on the test images",
+    "train_seconds": "training, s",
 }
 GROUPS = (
     ("Judging images", "%", tuple(NAMES)[:7]),
     ("Finding the flawed pixels", "%", tuple(NAMES)[7:12]),
-    ("Time", "", tuple(NAMES)[12:]),
+    ("Time", "", tuple(NAMES)[12:14]),
 )
+CLASS_METRICS = ("class_precision", "class_recall", "class_f1")  # class_recall/crack is that of crack
 ELSEWHERE = ("promised_false_alarm_rate",)  # shown beside the thresholds
 VARIANT = ("net", "scorer", "engine", "precision", "seed")
 
@@ -53,11 +59,29 @@ class Table:
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table a group of metrics, a line a category (and net, scorer, engine, seed where these differ)."""
+    """One table a group of metrics, a line a category (and net, scorer, engine, seed where these differ).
+
+    Rows of a net as such, whose scorer is None, have tables of their own: a line a class, a line a training.
+    """
+    rows, learned = judging(rows), [r for r in rows if r not in judging(rows)]
     shown = {m for _, _, metrics in GROUPS for m in metrics}
     others = tuple(dict.fromkeys(r["metric"] for r in rows if r["metric"] not in shown | {*ELSEWHERE}))
-    made = (_table(rows, *group) for group in (*GROUPS, ("Other figures", "", others)))
+    made = [_table(rows, *group) for group in (*GROUPS, ("Other figures", "", others))]
+    classes = [_of_class(r) for r in learned if "/" in r["metric"]]
+    trainings = [r for r in learned if "/" not in r["metric"]]
+    made.append(_table(classes, "Telling classes apart", "%", CLASS_METRICS))
+    made.append(_table(trainings, "Training", "", tuple(dict.fromkeys(r["metric"] for r in trainings))))
     return [table for table in made if table.body]
+
+
+def judging(rows: Sequence[Row]) -> list[Row]:
+    """The rows of detectors, without those of a net as such."""
+    return [r for r in rows if r.get("scorer", "") is not None]
+
+
+def _of_class(row: Row) -> Row:
+    metric, _, name = row["metric"].partition("/")
+    return {**row, "metric": metric, "category": name if row["category"] == "all" else f"{row['category']} · {name}"}
 
 
 def _table(rows: Sequence[Row], title: str, unit: str, metrics: Sequence[str]) -> Table:
@@ -70,7 +94,7 @@ def _table(rows: Sequence[Row], title: str, unit: str, metrics: Sequence[str]) -
         lines.setdefault(name, {})[r["metric"]] = r
     body = [(name, [_cell(found.get(m), unit) for m in head]) for name, found in lines.items()]
     mean = []
-    if len(lines) > 1:
+    if len(lines) > 1 and "scorer" not in varying and title != "Training":  # rivals and losses have no mean
         for m in head:
             values = [float(found[m]["value"]) for found in lines.values() if m in found]
             mean.append(Cell(_number(_factor(unit) * sum(values) / len(values), unit)))
@@ -108,7 +132,9 @@ def headline(rows: Sequence[Row], predictions: Sequence[Row], calibration: Mappi
         parts.append(f"called {_called(good)} of {len(good)} good ones flawed")
     products = len({p["category"] for p in predictions})
     text = f"On {len(predictions)} test images of {_products(products)}, tacha {' and '.join(parts)}."
-    aurocs = [float(r["value"]) for r in rows if r["metric"] == "image_auroc"]
+    # Of several scorers on a net, the first row is the one whose verdicts these are.
+    first = {r["category"]: float(r["value"]) for r in reversed(rows) if r["metric"] == "image_auroc"}
+    aurocs = list(first.values())
     if aurocs:
         mean = "Mean image AUROC" if len(aurocs) > 1 else "Image AUROC"
         text += f" {mean}: {100 * sum(aurocs) / len(aurocs):.1f} %."
