@@ -204,6 +204,7 @@ def test_an_interrupted_process_leaves_no_half_artefact(sample_root: Path, tmp_p
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
+    # Python ends itself by the signal where C code that was running Python met it: a shell calls both 130.
+    assert process.returncode in (130, -signal.SIGINT), error
     assert "Traceback" not in error
     assert not list(tmp_path.rglob("*.part"))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +114,22 @@ def test_bf16_is_only_used_when_asked(artefact_path: Path) -> None:
     assert (plain.engine.precision, lower.engine.precision) == ("f32", "bf16")
     image = rng.random((1, 3, plain.size, plain.size), dtype=np.float32)
     assert float(lower.engine(image)[0][0]) == pytest.approx(float(plain.engine(image)[0][0]), rel=0.2)
+
+
+def test_a_signal_after_engines_came_and_went_is_survived(artefact_path: Path) -> None:
+    code = """if True:
+        import os, signal, sys, tacha
+        met = []
+        signal.signal(signal.SIGUSR1, lambda *_: met.append(1))
+        first = tacha.load(sys.argv[1], engine="openvino")
+        second = tacha.load(sys.argv[1], engine="openvino")
+        del first
+        del second
+        os.kill(os.getpid(), signal.SIGUSR1)
+        print("met", met)
+    """
+    done = subprocess.run([sys.executable, "-c", code, str(artefact_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "met [1]"), done.stderr
 
 
 def test_onnxruntime_refuses_bf16(artefact_path: Path) -> None:

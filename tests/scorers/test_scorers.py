@@ -152,7 +152,8 @@ class Graph(torch.nn.Module):
 @every_scorer
 def test_engines_agree(name: str, settings: dict[str, object], tmp_path: Path) -> None:
     import onnxruntime
-    import openvino
+
+    from tacha.runtime.engines.openvino import core
 
     scorer = fitted(name, settings)
     graph, path = Graph(scorer).eval(), tmp_path / "scorer.onnx"
@@ -161,7 +162,7 @@ def test_engines_agree(name: str, settings: dict[str, object], tmp_path: Path) -
     torch.onnx.export(graph, example, path, dynamo=True, dynamic_shapes=shapes, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     precise = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(str(path), "CPU", precise)
+    compiled = core().compile_model(str(path), "CPU", precise)
     for features in (NEW, BAD, draw(1, 4)):
         values = [value.numpy() for value in graph.inputs(features)]
         expected = [part.numpy() for part in graph(*map(torch.from_numpy, values))]

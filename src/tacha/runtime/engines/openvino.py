@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +13,30 @@ if TYPE_CHECKING:
     from tacha.runtime.artefact import Artefact
 
 
+@functools.cache
+def core() -> Any:
+    """The process's one ``openvino.Core``, never destroyed.
+
+    Its CPU plugin gives the thread another signal stack and, when it goes, puts back the one it found: with two cores
+    that go in the order they came, a stack already unmapped. The next signal with a handler, Ctrl-C for one, then
+    ends the process in SIGSEGV.
+    """
+    import openvino as ov
+
+    return ov.Core()
+
+
 class OpenVINO:
     """Compiled for latency, one request at a time."""
 
     name = "openvino"
 
     def __init__(self, artefact: Artefact, precision: str = "f32", threads: int | None = None) -> None:
-        import openvino as ov
-
-        core = ov.Core()
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
         self.precision = precision
-        self._model = core.compile_model(core.read_model(artefact.onnx()), "CPU", settings)
+        self._model = core().compile_model(core().read_model(artefact.onnx()), "CPU", settings)
 
     def __call__(self, images: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[np.float32]]:
         results = self._model(np.ascontiguousarray(images))
