@@ -24,7 +24,8 @@ LAYERS = ("[2]", "[3]", "[2,3]")
 SEEDS = (0, 1, 2)
 COMMON = ["data.size=128", "data.batch_size=32", "trainer.patience=2", "evaluation.gallery=2", "logger=csv"]
 CLASSIFIER = ["trainer.max_epochs=5", "model.teacher_epochs=4"]
-CODER = ["experiment=tarea_05", "model.width=16", "trainer.max_epochs=8"]
+VIT = ["experiment=leather_vit", "model.backbone=vit_tiny_patch16_224", "model.weights=none", "model.lr=5e-4"]
+CODER = ["experiment=tarea_05", "model.width=8", "trainer.max_epochs=6"]
 
 
 class Planned(NamedTuple):
@@ -44,7 +45,7 @@ def plan() -> Iterator[Planned]:
             yield Planned("Autoencoders", f"{model}-{loss}", [*CODER, f"model={model}", f"model.loss={loss}", *more])
     for layers in LAYERS:
         flat = layers.strip("[]").replace(",", "")
-        more = ["model=featcae", f"model.layers={layers}", "trainer.max_epochs=20", "data.size=224"]
+        more = ["model=featcae", f"model.layers={layers}", "trainer.max_epochs=10", "data.size=224"]
         more += [f"+scorer@others.{s}={s}" for s in ("mahalanobis", "knn") if layers == LAYERS[-1]]
         yield Planned("FeatCAE", f"featcae-{flat}", more)
     for rate in RATES[1:]:
@@ -54,6 +55,8 @@ def plan() -> Iterator[Planned]:
         yield from _classifiers(RATES[0], seed)
     for name, setting in (("noise", "model.noise=0.1"), ("mask", "model.mask=0.3"), ("skips2", "model.skips=2")):
         yield Planned("Skips", f"unet-l2-{name}", [*CODER, "model=unet", "model.loss=l2", setting])
+    more = ["data.batch_size=16", "trainer.max_epochs=15", "trainer.patience=15"]
+    yield Planned("ViT on six classes", "vit", [*VIT, *more, "data.categories=[magnetic_tile]"])
 
 
 def _classifiers(rate: str, seed: int, scorers: Sequence[str] = ()) -> Iterator[Planned]:
@@ -73,7 +76,9 @@ def run(data: str, out: Path, jobs: int) -> None:
         folder = out / planned.name
         if (folder / "metrics.json").is_file():
             return
-        where = ["data=mvtec", f"data.root={data}", f"data.categories=[{','.join(CATEGORIES)}]"]
+        where = ["data=mvtec", f"data.root={data}"]
+        if not any("data.categories" in o for o in planned.overrides):
+            where.append(f"data.categories=[{','.join(CATEGORIES)}]")
         # The experiment is named first, so that what this plan sets wins over it.
         command = [sys.executable, "-m", "tacha", "train", *COMMON, *planned.overrides, *where]
         folder.mkdir(parents=True, exist_ok=True)

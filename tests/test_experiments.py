@@ -12,7 +12,7 @@ from tacha import load
 from tacha.cli import main
 from tacha.configuration import compose
 from tacha.data.layouts import read_catalogue
-from tacha.nets import Nets
+from tacha.nets import Nets, data_module
 from tacha.run import train
 
 FAST = ["data=sample", "trainer.max_epochs=2", "data.size=64", "evaluation.gallery=1", "data.categories=[brick,grass]"]
@@ -88,20 +88,10 @@ def test_what_a_net_learns_from(model: str, sample_root: Path, tmp_path: Path) -
 
 
 def test_what_calibrates_was_not_learned_from(sample_root: Path, tmp_path: Path) -> None:
-    from tacha.data.module import InspectionDataModule
-
     settings = compose(["model=unet", "data=mvtec", f"data.root={sample_root}", "data.size=64"])
     nets = Nets(settings, read_catalogue(sample_root), tmp_path)
     data = nets._data("all")
     learned = {s.path for s in (*data.train_set.samples, *data.validation_set.samples)}
-    options = settings["data"]
     for category in nets.catalogue.categories:
-        module = InspectionDataModule(
-            nets.catalogue,
-            category,
-            size=64,
-            holdout_share=options["holdout_share"],
-            holdout_minimum=options["holdout_minimum"],
-            seed=settings["seed"],
-        )
+        module = data_module(nets.catalogue, category, settings)
         assert learned.isdisjoint(s.path for s in module.validation_samples)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from tacha.nets import Net
 
-SHOWN = 16  # test images in a picture, half of them good
-
 Rows = list[dict[str, Any]]
 
 
@@ -34,14 +32,28 @@ def learning_rows(group: str, net: Net, seed: int) -> Rows:
 def class_report(group: str, net: Net, seed: int) -> Rows:
     """How a classifier names the test images: accuracy, and precision, recall and F1 a class.
 
-    Draws the confusion matrix into the net's figures. Nothing for nets without classes or without test images.
+    Draws the confusion matrix and examples into the net's figures. Nothing for nets without classes or test images.
     """
+    import torch
+
+    from tacha.report.plots import confusion_plot
+    from tacha.training.grids import SHOWN, class_grid, spread
+    from tacha.training.loggers import send_picture
+
     data = net.data
     if data is None or net.folder is None or data.labels == "none" or not data.test_set.samples:
         return []
     confusion = _confusion(net)
     classes = data.classes
-    confusion_plot(confusion, classes, net.folder / "figures" / "confusion.png")
+    figures = net.folder / "figures"
+    made = [confusion_plot(confusion, classes, figures / "confusion.png")]
+    readable = [i for i, x in enumerate(data.test_set.samples) if x.path not in data.test_set.skipped]
+    shown = spread(readable, SHOWN)
+    images = torch.stack([data.test_set[i][0] for i in shown])
+    truths = [data.class_of(data.test_set.samples[i]) for i in shown]
+    made.append(class_grid(net.module, images, truths, classes, figures / "classes.png"))
+    for path in made:
+        send_picture(net.loggers, path.stem, path)
     hits, total = int(np.trace(confusion)), int(confusion.sum())
     rows = [_row(group, net, seed, _rate("test_accuracy", hits, total))]
     for i, name in enumerate(classes):
@@ -61,21 +73,18 @@ def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, size: in
 
     `result` is what the scorer of that name said; only reconstruction's scores are errors.
     """
+    from tacha.report.plots import error_histograms
+    from tacha.training.grids import SHOWN, attention_grid, reconstruction_grid, spread
     from tacha.training.loggers import send_picture
-    from tacha.training.pictures import error_histograms, reconstruction_grid
 
-    module: Any = net.module
     made = []
-    chosen = _spread([p for p in result.predictions if not p.label], SHOWN // 2)
-    chosen += _spread([p for p in result.predictions if p.label], SHOWN // 2)
-    figures = folder / "figures"
-    if chosen and hasattr(module, "reconstruct"):
-        captions = [p.defect for p in chosen]
-        made.append(
-            reconstruction_grid(module, _images(chosen, size), figures / f"reconstructions_{name}.png", captions)
-        )
-    if chosen and hasattr(module, "rollout"):
-        made.append(_rollout_grid(module, chosen, size, figures / f"attention_{name}.png"))
+    chosen = spread([p for p in result.predictions if not p.label], SHOWN // 2)
+    chosen += spread([p for p in result.predictions if p.label], SHOWN // 2)
+    figures, captions = folder / "figures", [p.defect for p in chosen]
+    grids = {"reconstruct": (reconstruction_grid, "reconstructions"), "rollout": (attention_grid, "attention")}
+    for method, (grid, kind) in grids.items():
+        if chosen and hasattr(net.module, method):
+            made.append(grid(net.module, _images(chosen, size), figures / f"{kind}_{name}.png", captions))
     if result.predictions and scorer == "reconstruction":
         by_defect: dict[str, list[float]] = {}
         for p in result.predictions:
@@ -85,29 +94,6 @@ def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, size: in
     for path in made:
         send_picture(net.loggers, path.stem, path)
     return made
-
-
-def confusion_plot(confusion: npt.NDArray[np.int64], classes: Sequence[str], path: Path) -> Path:
-    """Counts [true, named] as a PNG, coloured by the share of the true class."""
-    from matplotlib.figure import Figure as Canvas
-
-    from tacha.files import written
-
-    side = 2.2 + 0.62 * len(classes)
-    figure = Canvas(figsize=(side + 0.6, side), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for (i, j), count in np.ndenumerate(confusion):
-        axes.text(j, i, str(count), ha="center", va="center", color="white" if share[i, j] > 0.55 else "#222222")
-    axes.set(xticks=range(len(classes)), yticks=range(len(classes)), xlabel="named", ylabel="true")
-    for labels in (axes.set_xticklabels(classes, rotation=35, ha="right"), axes.set_yticklabels(classes)):
-        for text in labels:
-            text.set_parse_math(False)
-    axes.set_title("Test images by their class", loc="left", fontsize=11)
-    with written(path) as part:
-        figure.savefig(part, format="png")
-    return path
 
 
 def _confusion(net: Net) -> npt.NDArray[np.int64]:
@@ -124,44 +110,12 @@ def _confusion(net: Net) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _rollout_grid(module: Any, chosen: Sequence[Prediction], size: int, path: Path) -> Path:
-    from matplotlib.figure import Figure as Canvas
-
-    from tacha.files import written
-    from tacha.regions import upsample
-
-    images = _images(chosen, size)
-    maps = module.rollout(images.to(next(module.parameters()).device)).float().cpu().numpy()
-    columns = 4
-    rows = -(-len(chosen) // columns)
-    figure = Canvas(figsize=(3.2 * columns, 1.85 * rows), dpi=150, layout="constrained")
-    for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.set_axis_off()
-        if number < len(chosen):
-            picture = images[number].permute(1, 2, 0).numpy()
-            heat = upsample(maps[number], (size, size))
-            axes.imshow(np.concatenate([picture, picture], 1))
-            axes.imshow(heat, extent=(size, 2 * size, size, 0), alpha=0.6, cmap="inferno")
-            axes.set(xlim=(0, 2 * size), ylim=(size, 0))
-            axes.set_title(chosen[number].defect, fontsize=8).set_parse_math(False)
-    with written(path) as part:
-        figure.savefig(part, format="png")
-    return path
-
-
 def _images(chosen: Sequence[Prediction], size: int) -> torch.Tensor:
     import torch
 
     from tacha.data.image import prepare, read_image
 
     return torch.stack([torch.from_numpy(prepare(read_image(p.path), size)) for p in chosen])
-
-
-def _spread(predictions: Sequence[Prediction], count: int) -> list[Prediction]:
-    """`count` of them, from the first to the last: the classes of flaw come in order."""
-    if len(predictions) <= count:
-        return list(predictions)
-    return [predictions[i] for i in np.linspace(0, len(predictions) - 1, count).round().astype(int)]
 
 
 def _rate(metric: str, hits: int, n: int) -> Figure:

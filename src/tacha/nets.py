@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tacha.data.content import digest
 from tacha.data.holdout import hold_out
 from tacha.data.sample import Catalogue, Sample
-from tacha.data.splits import content, part_classes
+from tacha.data.splits import part_classes
 from tacha.errors import TachaError
 from tacha.features import NETS
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
+    from tacha.data.module import InspectionDataModule
     from tacha.features.base import FeatureNet
     from tacha.training.data import LearningData
     from tacha.training.learn import Learned
@@ -85,6 +87,18 @@ def model_of(configuration: Mapping[str, Any]) -> Model:
     )
 
 
+def data_module(catalogue: Catalogue, category: str | None, settings: Mapping[str, Any]) -> InspectionDataModule:
+    """The images of a category (None: of all pooled) as every part of a run sees them.
+
+    One place, so that what calibrates a detector is what no net of the run learns from.
+    """
+    from tacha.data.module import InspectionDataModule
+
+    options = settings["data"]
+    names = ("size", "batch_size", "num_workers", "holdout_share", "holdout_minimum")
+    return InspectionDataModule(catalogue, category, seed=settings["seed"], **{name: options[name] for name in names})
+
+
 def untrained(configuration: Mapping[str, Any], seed: int = 0) -> Net:
     """The net of a model configuration as it is built, whatever its learner. Frozen nets are used so."""
     import torch
@@ -108,7 +122,7 @@ class Nets:
             # What the classifier learns from is neither calibrated nor tested on.
             self.catalogue, self._learning = part_classes(catalogue, settings["seed"])
         # Kept in the artefact: who evaluates it elsewhere must leave these images out too.
-        self.learned_flaws = sorted({content(s.path) for s in self._learning})
+        self.learned_flaws = sorted({digest(s.path) for s in self._learning})
 
     def of(self, category: str | None, held_out: Sequence[Sample] = ()) -> Net:
         """The net for a category (None: for all pooled). `held_out` are calibration's images, which it never sees."""
@@ -161,7 +175,6 @@ class Nets:
             self._loggers.clear()
 
     def _data(self, group: str) -> LearningData:
-        from tacha.data.module import InspectionDataModule
         from tacha.training.data import LearningData
 
         options, seed = self._settings["data"], self._settings["seed"]
@@ -170,14 +183,7 @@ class Nets:
         # Held out just as the detectors hold out: their calibration's images are the ones that no net sees.
         pooled = self._settings["pooled"] and len(self.catalogue.categories) > 1
         for category in (None,) if pooled else self.catalogue.categories if group == ALL else (group,):
-            module = InspectionDataModule(
-                self.catalogue,
-                category,
-                size=options["size"],
-                holdout_share=options["holdout_share"],
-                holdout_minimum=options["holdout_minimum"],
-                seed=seed,
-            )
+            module = data_module(self.catalogue, category, self._settings)
             rest, held = hold_out(module.train_samples, VALIDATION, 1, seed + 1)
             flawed = [s for s in self._learning if category in (None, s.category)]
             train += [*rest, *(s for s in flawed if s.split == "train")]

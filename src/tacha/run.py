@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from tacha.fitting import fit_detector
 from tacha.inspector import Inspector
 from tacha.learned import class_report, learning_rows, test_pictures
 from tacha.metrics import Figure
-from tacha.nets import Net, Nets, model_of
+from tacha.nets import Net, Nets, data_module, model_of
 from tacha.report.html import write_report
 from tacha.runtime import artefact as artefacts
 from tacha.versions import versions
@@ -41,6 +41,22 @@ class Run:
     report: Path | None
 
 
+@dataclass
+class _Found:
+    """What a run has found so far. `predictions` are by scorer: "" is the detector's own, the others by their label."""
+
+    notes: list[str]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    inspectors: dict[str, Inspector] = field(default_factory=dict)
+    predictions: dict[str, list[Prediction]] = field(default_factory=lambda: {"": []})
+    calibration: dict[str, Any] = field(default_factory=dict)
+    skipped: list[list[str]] = field(default_factory=list)
+    gallery: dict[str, Any] = field(default_factory=dict)
+
+    def skip(self, files: Iterable[tuple[Path, str]]) -> None:
+        self.skipped += [[str(path), reason] for path, reason in files]
+
+
 def train(settings: Settings, folder: Path) -> Run:
     """Fit, calibrate, evaluate and report every category that `settings` (a composed configuration) names.
 
@@ -52,23 +68,21 @@ def train(settings: Settings, folder: Path) -> Run:
     _make(folder)
     nets = Nets(settings, catalogue, folder)
     catalogue = nets.catalogue
-    inspectors: dict[str, Inspector] = {}
-    table: list[dict[str, Any]] = []
-    predictions: list[Prediction] = []
-    about: dict[str, Any] = {"notes": list(catalogue.notes), "calibration": {}, "skipped": [], "gallery": {}}
+    found = _Found(notes=list(catalogue.notes))
     try:
         for name, category in _detectors(settings, catalogue):
-            inspector, lines, result = _one(settings, nets, name, category, folder, about)
-            inspectors[name] = inspector
-            table += lines
-            predictions += result.predictions
+            _one(settings, nets, name, category, folder, found)
         for group, net in nets.made:
-            table += learning_rows(group, net, settings["seed"]) + class_report(group, net, settings["seed"])
-            about["notes"] += [f"net of {group}: {note}" for note in net.learned.notes] if net.learned else []
-            about["skipped"] += [[str(path), reason] for path, reason in net.data.skipped] if net.data else []
+            found.rows += learning_rows(group, net, settings["seed"]) + class_report(group, net, settings["seed"])
+            found.notes += [f"net of {group}: {note}" for note in net.learned.notes] if net.learned else []
+            found.skip(net.data.skipped if net.data else [])
     finally:
         nets.close()
-    about |= {
+    about = {
+        "notes": found.notes,
+        "calibration": found.calibration,
+        "skipped": found.skipped,
+        "gallery": found.gallery,
         "name": settings["name"],
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - began, 3),
@@ -76,12 +90,13 @@ def train(settings: Settings, folder: Path) -> Run:
         "versions": versions(),
         "data": {"root": str(catalogue.root), "layout": catalogue.layout, "digest": catalogue.digest()},
     }
-    rundir.write_metrics(folder, table, about)
-    rundir.write_predictions(folder, predictions)
+    rundir.write_metrics(folder, found.rows, about)
+    for label, predictions in found.predictions.items():
+        rundir.write_predictions(folder, predictions, label)
     import yaml
 
     write_text(folder / "config.yaml", yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True))
-    return Run(folder, inspectors, table, write_report(folder))
+    return Run(folder, found.inspectors, found.rows, write_report(folder))
 
 
 def check_settings(settings: Settings) -> None:
@@ -133,49 +148,34 @@ def _detectors(settings: Settings, catalogue: Catalogue) -> list[tuple[str, str 
     return [(category, category) for category in catalogue.categories]
 
 
-def _one(
-    settings: Settings, nets: Nets, name: str, category: str | None, folder: Path, about: dict[str, Any]
-) -> tuple[Inspector, list[dict[str, Any]], Evaluation]:
-    """One detector: its artefact in the folder, its inspector, its rows and what it says of the test images."""
-    from tacha.data.module import InspectionDataModule
-
-    options, seed = settings["data"], settings["seed"]
-    data = InspectionDataModule(
-        nets.catalogue,
-        category,
-        size=options["size"],
-        batch_size=options["batch_size"],
-        num_workers=options["num_workers"],
-        holdout_share=options["holdout_share"],
-        holdout_minimum=options["holdout_minimum"],
-        seed=seed,
-    )
+def _one(settings: Settings, nets: Nets, name: str, category: str | None, folder: Path, found: _Found) -> None:
+    """One detector: its artefacts in the folder, and its rows and what it says of the test images added to `found`."""
+    data = data_module(nets.catalogue, category, settings)
     net = nets.of(category, data.validation_samples)
     samples = [s if category is None else replace(s, category=name) for s in data.test_samples]
-    lines: list[dict[str, Any]] = []
+    inspector, seconds = _fitted(settings, data, net, settings["scorer"], name, found)
+    found.calibration[name] = {**inspector.calibration.to_dict(), "sentence": inspector.calibration.guarantee()}
+    result, figures = _evaluated(settings, inspector, seconds, samples)
+    found.inspectors[name] = inspector
+    found.rows += figures
+    found.predictions[""] += result.predictions
+    found.skip((*data.skipped, *result.skipped))
+    if samples:
+        found.notes += result.notes
+        masks = {s.path: s.mask for s in samples}
+        found.gallery[name] = rundir.write_gallery(folder, inspector, result, masks, settings["evaluation"]["gallery"])
+    else:
+        found.notes.append(f"{name}: no test images, so nothing was evaluated")
+    if net.learned is not None:
+        test_pictures(net, name, settings["scorer"]["name"], result, settings["data"]["size"], folder)
+    _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
     others = {label: scorer for label, scorer in settings["others"].items() if scorer != settings["scorer"]}
     for label, scorer in others.items():
-        inspector, seconds = _fitted(settings, data, net, scorer, name, about)
+        inspector, seconds = _fitted(settings, data, net, scorer, name, found)
         result, figures = _evaluated(settings, inspector, seconds, samples)
-        lines += figures
+        found.rows += figures
+        found.predictions.setdefault(label, []).extend(result.predictions)
         _write(inspector, figures, nets.learned_flaws, folder / f"{name}.{label}{artefacts.SUFFIX}")
-    inspector, seconds = _fitted(settings, data, net, settings["scorer"], name, about)
-    about["calibration"][name] = {**inspector.calibration.to_dict(), "sentence": inspector.calibration.guarantee()}
-    result, figures = _evaluated(settings, inspector, seconds, samples)
-    lines = figures + lines
-    about["skipped"] += [[str(path), reason] for path, reason in (*data.skipped, *result.skipped)]
-    if samples:
-        about["notes"] += result.notes
-        masks = {s.path: s.mask for s in samples}
-        about["gallery"][name] = rundir.write_gallery(
-            folder, inspector, result, masks, settings["evaluation"]["gallery"]
-        )
-    else:
-        about["notes"].append(f"{name}: no test images, so nothing was evaluated")
-    if net.learned is not None:
-        test_pictures(net, name, settings["scorer"]["name"], result, options["size"], folder)
-    _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
-    return inspector, lines, result
 
 
 def _fitted(
@@ -184,13 +184,13 @@ def _fitted(
     net: Net,
     scorer: Settings,
     name: str,
-    about: dict[str, Any],
+    found: _Found,
 ) -> tuple[Inspector, float]:
     runtime, seed = settings["runtime"], settings["seed"]
     device = _device(settings["trainer"]["accelerator"])
     fitted = fit_detector(data, name, net, scorer, settings["calibration"], runtime, seed=seed, device=device)
     inspector = Inspector(fitted.artefact, fitted.engine)
-    about["notes"] += [
+    found.notes += [
         f"{name}: {p.engine} and torch differ under {scorer['name']}: {p.changed_verdicts} verdicts of {p.images}, "
         f"scores by {p.largest_difference:.2g} of the threshold"
         for p in fitted.parity

@@ -37,8 +37,8 @@ def write_metrics(folder: Path, table: Sequence[Mapping[str, Any]], run: Mapping
     return write_text(folder / "metrics.json", text)
 
 
-def write_predictions(folder: Path, predictions: Iterable[Prediction]) -> Path:
-    """predictions.csv, a row an image; scores with all their digits."""
+def write_predictions(folder: Path, predictions: Iterable[Prediction], label: str = "") -> Path:
+    """predictions.csv, or predictions.LABEL.csv of a further scorer: a row an image; scores with all their digits."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -46,7 +46,7 @@ def write_predictions(folder: Path, predictions: Iterable[Prediction]) -> Path:
         writer.writerow(
             [p.path, p.category, p.label, p.defect, repr(p.score), "" if p.p_value is None else p.p_value, p.verdict]
         )
-    return write_text(folder / "predictions.csv", buffer.getvalue())
+    return write_text(folder / f"predictions{label and f'.{label}'}.csv", buffer.getvalue())
 
 
 def write_gallery(

@@ -25,16 +25,34 @@ def test_names_and_values():
         "image_ap",
         "image_f1",
         "image_f1_max",
+        "image_accuracy",
+        "image_accuracy_max",
         "balanced_accuracy",
+        "best_threshold",
         "false_alarm_rate",
         "recall",
     ]
     for figure in figures.values():
-        assert figure.low <= figure.value <= figure.high
+        assert figure.metric == "best_threshold" or figure.low <= figure.value <= figure.high
     assert figures["image_auroc"].n == 100
     assert figures["false_alarm_rate"].n == 40
     assert figures["recall"].n == 60
     assert figures["image_f1"].value <= figures["image_f1_max"].value
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_accuracies_and_the_best_threshold_by_trying_every_threshold(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.r_[0, 1, rng.integers(0, 2, 18)]
+    scores = rng.integers(0, 6, 20) / 4 + (seed % 3) * labels
+    found = by_name(image_figures(scores, labels, 0.8, resamples=10))
+    tried = [-1.0, *(scores + 1e-9)]
+    accuracies = [np.mean((scores > t) == labels) for t in tried]
+    f1 = [2 * np.sum((scores > t) & (labels == 1)) / (np.sum(scores > t) + labels.sum()) for t in tried]
+    assert found["image_accuracy"].value == pytest.approx(np.mean((scores > 0.8) == labels))
+    assert found["image_accuracy_max"].value == pytest.approx(max(accuracies))
+    called = scores > found["best_threshold"].value
+    assert 2 * np.sum(called & (labels == 1)) / (called.sum() + labels.sum()) == pytest.approx(max(f1))
 
 
 def test_seeded():

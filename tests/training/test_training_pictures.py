@@ -12,9 +12,11 @@ from PIL import Image
 from tacha.data.sample import Sample
 from tacha.features.cnn import CNN
 from tacha.features.unet import UNet
+from tacha.report.plots import embedding_map, error_histograms
 from tacha.training import pictures
 from tacha.training.data import LearningData
-from tacha.training.pictures import embedding_map, error_histograms, reconstruction_grid, validation_pictures
+from tacha.training.grids import reconstruction_grid
+from tacha.training.pictures import validation_pictures
 
 
 def pixels(path: Path) -> np.ndarray:

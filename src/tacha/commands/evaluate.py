@@ -14,9 +14,9 @@ from rich.console import Console
 from tacha import rundir
 from tacha.calibration import calibrate
 from tacha.commands.tables import metric_table
+from tacha.data.content import digest
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
-from tacha.data.splits import content
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, evaluate
 from tacha.files import write_text
@@ -64,7 +64,7 @@ def _unlearned(samples: tuple[Sample, ...], inspector: Inspector) -> tuple[tuple
     learned = set(inspector.card.get("learned_flaws", ()))
     if not learned:
         return samples, []
-    rest = tuple(s for s in samples if not s.path.is_file() or content(s.path) not in learned)
+    rest = tuple(s for s in samples if not s.path.is_file() or digest(s.path) not in learned)
     if not rest:
         raise TachaError(f"{inspector.name}: its classifier learned from every image here; evaluate on others")
     if len(rest) == len(samples):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 
+from tacha.data.content import rank
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 
@@ -28,11 +28,12 @@ def hold_out(
     n = len(samples)
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
-        groups.setdefault(_rank(sample, seed), []).append(sample)
+        groups.setdefault(rank(sample.path, seed), []).append(sample)
     if len(groups) < 2:
         where = samples[0].path.parent if samples else "the data set"
         raise TachaError(
-            f"{where}: {n} good training images, {len(groups)} of them different; holding out needs at least 2"
+            f"{where}: {n} good training images, {len(groups)} of them different, and at least 2 are needed to learn "
+            "from one and calibrate on another; add images of good parts"
         )
     wanted = max(round(share * n), min(minimum, math.floor(most * n + 1e-9)))
     held = _take(groups, max(1, min(wanted, n - 1)))
@@ -41,17 +42,9 @@ def hold_out(
 
 def _take(groups: dict[str, list[Sample]], wanted: int) -> set[Sample]:
     held: set[Sample] = set()
-    for rank in sorted(groups):
-        if len(held) + len(groups[rank]) <= wanted:
-            held.update(groups[rank])
+    for place in sorted(groups):
+        if len(held) + len(groups[place]) <= wanted:
+            held.update(groups[place])
     if not held:
-        held.update(groups[min(sorted(groups), key=lambda rank: len(groups[rank]))])
+        held.update(groups[min(sorted(groups), key=lambda place: len(groups[place]))])
     return held
-
-
-def _rank(sample: Sample, seed: int) -> str:
-    try:
-        content = sample.path.read_bytes()
-    except OSError as error:
-        raise TachaError(f"{sample.path}: cannot be read ({error.strerror}); check the file") from None
-    return hashlib.sha256(f"{seed}:".encode() + content).hexdigest()

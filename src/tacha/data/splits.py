@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 
+from tacha.data.content import rank
 from tacha.data.sample import Catalogue, Sample
 from tacha.errors import TachaError
 
@@ -24,37 +23,18 @@ def part_classes(catalogue: Catalogue, seed: int = 0) -> tuple[Catalogue, tuple[
     for category in catalogue.categories:
         flawed = [s for s in catalogue.select(category=category) if s.label]
         for defect in sorted({s.defect for s in flawed}):
-            group = sorted((s for s in flawed if s.defect == defect), key=lambda s: _rank(s, seed))
+            ranks = {s: rank(s.path, seed) for s in flawed if s.defect == defect}
+            group = sorted(ranks, key=ranks.__getitem__)
+            order = sorted(ranks.values())
             if len(group) < FEWEST:
                 raise TachaError(
                     f"{group[0].path.parent}: {len(group)} images of {defect!r}, and a class needs {FEWEST} to be "
                     "learned, validated and tested: add images, or leave the class out"
                 )
-            for number, sample in enumerate(group):
-                share = _first_of(group, number, seed) / len(group)
+            for sample in group:
+                share = order.index(ranks[sample]) / len(group)  # the first copy's place: copies go where it goes
                 if share < TRAIN + VALIDATION:
                     learning.append(replace(sample, split="train" if share < TRAIN else "validation"))
                     gone.add(sample)
     rest = [replace(s, split="test") if s.label else s for s in catalogue if s not in gone]
     return replace(catalogue, samples=tuple(rest)), tuple(learning)
-
-
-def content(path: Path) -> str:
-    """SHA-256 of a file's bytes: tells an image again wherever it lies."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _first_of(group: list[Sample], number: int, seed: int) -> int:
-    """The place of the first copy of an image, so that copies go where it goes."""
-    rank = _rank(group[number], seed)
-    while number and _rank(group[number - 1], seed) == rank:
-        number -= 1
-    return number
-
-
-def _rank(sample: Sample, seed: int) -> str:
-    try:
-        content = sample.path.read_bytes()
-    except OSError as error:
-        raise TachaError(f"{sample.path}: cannot be read ({error.strerror}); check the file") from None
-    return hashlib.sha256(f"{seed}:".encode() + content).hexdigest()

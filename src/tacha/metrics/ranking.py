@@ -69,6 +69,30 @@ def best_f1(scores: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike
     return highest_f1(*_curve(scores, labels, weights))
 
 
+def best_accuracy(scores: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:
+    """Share judged rightly at the best threshold for these very images [R], calling all of them good among them."""
+    tp, fp = _curve(scores, labels, weights)
+    flawed, good = tp[:, -1:], fp[:, -1:]
+    right = np.maximum((tp + good - fp).max(axis=1), good[:, 0])
+    return np.asarray(right / (flawed + good)[:, 0])
+
+
+def best_threshold(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """The threshold at which these very images have their best F1, an oracle: the highest score called good."""
+    tp, fp = (part[0] for part in _curve(scores, labels, None))
+    falling = np.unique(np.asarray(scores, dtype=np.float64))[::-1]
+    at = int(np.argmax(2 * tp / (tp + fp + tp[-1])))
+    return float(falling[at + 1] if at + 1 < falling.size else np.nextafter(falling[at], -np.inf))
+
+
+def accuracy_at(
+    scores: npt.ArrayLike, labels: npt.ArrayLike, threshold: float, weights: npt.ArrayLike | None = None
+) -> Array:
+    """Share of all images judged rightly [R]; balanced_accuracy_at is the fairer where one class is rare."""
+    s, y, w = checked(scores, labels, weights)
+    return np.asarray(w[:, y == (s > threshold)].sum(axis=1) / w.sum(axis=1))
+
+
 def recall_at(
     scores: npt.ArrayLike, labels: npt.ArrayLike, threshold: float, weights: npt.ArrayLike | None = None
 ) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tacha.errors import TachaError
-from tacha.report.html import _metrics, _read
+from tacha.report.curves import Curve, natural, net_folders, read_curves
+from tacha.report.reading import read_metrics, read_text
 from tacha.report.tables import NAMES, VARIANT
 
 MEAN = "mean"
@@ -39,22 +39,6 @@ class Value:
     low: float | None = None
     high: float | None = None
     n: int | None = None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The losses of one training, an epoch each; `name` is the category that the net was trained on, or `all`."""
-
-    name: str
-    epochs: tuple[int, ...]
-    train: tuple[float, ...]  # nan where an epoch has none
-    validation: tuple[float, ...]
-
-    @property
-    def best(self) -> int | None:
-        """Where the validation loss is smallest: the weights that were kept."""
-        found = [i for i, v in enumerate(self.validation) if math.isfinite(v)]
-        return min(found, key=lambda i: self.validation[i], default=None)
 
 
 @dataclass
@@ -168,7 +152,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
         if inside != [path]:
             numbered = [p for p in path.iterdir() if p.is_dir() and p.name.isdigit()]
             unfinished = [p for p in numbered if not any(p == i or p in i.parents for i in inside)]
-            notes += [f"{p}: has no metrics.json, so it was left out" for p in sorted(unfinished, key=_natural)]
+            notes += [f"{p}: has no metrics.json, so it was left out" for p in sorted(unfinished, key=natural)]
         for folder in inside:
             found.setdefault(folder.resolve(), folder)
     return list(found.values()), notes
@@ -252,22 +236,14 @@ def _below(path: Path) -> list[Path]:
     found = (
         p.parent for p in path.rglob("metrics.json") if not any(x.startswith(".") for x in p.parts[len(path.parts) :])
     )
-    return sorted(found, key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts 2 before 10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+    return sorted(found, key=natural)
 
 
 def _run(folder: Path) -> RunFolder:
-    rows, about = _metrics(folder / "metrics.json")
-    nets = sorted((p for p in (folder / "nets").glob("*") if p.is_dir()), key=_natural)
-    histories = [h for net in nets for h in sorted(net.rglob("history.csv"), key=lambda h: (len(h.parts), _natural(h)))]
-    curves = [c for h in histories for c in _curves(h, " · ".join(h.parent.relative_to(folder / "nets").parts))]
-    curves = curves or _curves(folder / "history.csv", "all")
+    rows, about = read_metrics(folder / "metrics.json")
+    nets = net_folders(folder)
     pictures = {kind: _pictures(folder, nets, pattern) for kind, pattern in PICTURES.items()}
-    return RunFolder(folder, rows, about, _settings(folder / "config.yaml"), curves, pictures)
+    return RunFolder(folder, rows, about, _settings(folder / "config.yaml"), read_curves(folder), pictures)
 
 
 def _settings(path: Path) -> dict[str, str]:
@@ -276,7 +252,7 @@ def _settings(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        table = yaml.safe_load(_read(path))
+        table = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise TachaError(f"{path}: is damaged ({' '.join(str(error).split())}); run again to write it anew") from error
     return dict(_flat(table)) if isinstance(table, Mapping) else {}
@@ -296,38 +272,11 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _curves(path: Path, group: str) -> list[Curve]:
-    """The trainings of one history.csv, one for each name in its column `net`."""
-    if not path.is_file():
-        return []
-    rows: dict[str, dict[int, list[float]]] = {}
-    count = 1
-    try:
-        for row in csv.DictReader(_read(path).splitlines()):
-            count += 1
-            losses = rows.setdefault(row.get("net") or "", {}).setdefault(int(row["epoch"]), [math.nan, math.nan])
-            for i, key in enumerate(("train_loss", "val_loss")):
-                if row.get(key) not in (None, ""):
-                    losses[i] = float(row[key])
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise TachaError(f"{path} line {count}: is damaged ({error}); run again to write it anew") from error
-    return [
-        Curve(
-            f"{group} · {net}" if len(rows) > 1 else group,
-            tuple(sorted(epochs)),
-            tuple(epochs[e][0] for e in sorted(epochs)),
-            tuple(epochs[e][1] for e in sorted(epochs)),
-        )
-        for net, epochs in rows.items()
-        if epochs
-    ]
-
-
 def _pictures(folder: Path, nets: Sequence[Path], pattern: re.Pattern[str]) -> list[Path]:
     """Pictures whose name the pattern finds; of those that differ by a number (an epoch's) only the last."""
     last: dict[tuple[Path, str], Path] = {}
     for place in dict.fromkeys([folder, *nets]):
-        for path in sorted((place / "figures").rglob("*.png"), key=_natural):
+        for path in sorted((place / "figures").rglob("*.png"), key=natural):
             kind = next((p for p in PICTURES.values() if p.search(path.stem)), None)
             if kind is pattern:
                 last[path.parent, re.sub(r"\d+", "", path.stem)] = path

@@ -12,10 +12,11 @@ from statistics import mean, stdev
 
 from tacha.errors import TachaError
 from tacha.files import write_text
-from tacha.report.compare import MEAN, PICTURES, Comparison, Curve, Judged, by_setting, lower_is_better, over_seeds
-from tacha.report.compare_plots import curve_plots, interval_plot
-from tacha.report.html import Picture, _embedded, _png
-from tacha.report.tables import GROUPS, NAMES, _number
+from tacha.report.compare import MEAN, PICTURES, Comparison, Judged, by_setting, lower_is_better, over_seeds
+from tacha.report.compare_plots import interval_plot
+from tacha.report.curves import Curve, curve_plots
+from tacha.report.pictures import Picture, png, thumbnail
+from tacha.report.tables import GROUPS, NAMES, number
 
 PLOTTED = ("image_auroc", "pixel_auroc", "aupro_30")
 PICTURE_SIDE = 1000  # px
@@ -96,7 +97,7 @@ def write_comparison(comparison: Comparison, folder: Path, metric: str = "image_
         shares=_shares(comparison, metric),
         seeds=_seeds(comparison, metric),
         metric=title_of(metric),
-        curves=[Picture(_png(p), f"Training and validation loss of {len(curves)} trainings, by epoch") for p in plots],
+        curves=[Picture(png(p), f"Training and validation loss of {len(curves)} trainings, by epoch") for p in plots],
         trainings=[_training(name, curve) for name, curve in curves],
         pictures=[s for s in (_pictures(comparison, kind) for kind in PICTURES) if s.pictures],
         runs=[
@@ -203,7 +204,7 @@ def _table(comparison: Comparison, metric: str, folder: Path | None) -> MetricTa
             folder / "figures" / f"{metric}.png",
             factor,
         )
-        plot = Picture(_png(path), f"{title_of(metric)} of every entry with its 95 % interval, a panel a category")
+        plot = Picture(png(path), f"{title_of(metric)} of every entry with its 95 % interval, a panel a category")
     said = [r for c in categories for r in remarks(comparison, metric, c)]
     return MetricTable(title_of(metric), _unit(metric), lower_is_better(metric), categories, body, said, plot)
 
@@ -223,7 +224,7 @@ def _cell(judged: Judged | None, metric: str) -> Cell:
 
 def _say(value: float, metric: str) -> str:
     unit = _unit(metric)
-    return _number(100 * value if unit == "%" else value, unit)
+    return number(100 * value if unit == "%" else value, unit)
 
 
 def _shares(comparison: Comparison, metric: str) -> list[tuple[str, str, int, str, str]]:
@@ -263,22 +264,8 @@ def _pictures(comparison: Comparison, kind: str) -> Shown:
     pictures = []
     for run, path in rounds[:PICTURES_SHOWN]:
         name = path.relative_to(run.folder).as_posix()
-        pictures.append(Picture(_thumbnail(path), f"{kind} of {run.label}: {name}", run.label, name))
+        pictures.append(Picture(thumbnail(path, PICTURE_SIDE), f"{kind} of {run.label}: {name}", run.label, name))
     return Shown(kind, pictures, max(0, len(rounds) - PICTURES_SHOWN))
-
-
-def _thumbnail(path: Path) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            picture = image.convert("RGB")
-    except OSError as error:
-        raise TachaError(f"{path}: is not a whole picture ({error}); remove it or run again") from error
-    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=85)
-    return _embedded("image/jpeg", buffer.getvalue())
 
 
 def _seconds(value: object) -> str:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,7 +11,10 @@ from typing import Any
 from tacha.errors import TachaError
 from tacha.files import write_text
 from tacha.metrics.ranking import auroc
+from tacha.report.curves import curve_plots, net_folders, read_curves
+from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.plots import roc_plot, score_plot
+from tacha.report.reading import read_metrics, read_predictions, read_text
 from tacha.report.tables import headline, tables, thresholds
 
 GALLERY_SIDE = 1400  # px, the longer side of an embedded gallery picture
@@ -25,16 +23,14 @@ KINDS = {
     "false alarm": "False alarms, worst first",
     "find": "Clearest finds",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An embedded picture, its alternative text and the lines beneath it."""
-
-    source: str
-    alt: str
-    title: str = ""
-    caption: str = ""
+LEARNED = {
+    "confusion": "Which classes are taken for which",
+    "classes": "Test images, the class named and how sure of it; framed green where it is right, else red and dashed",
+    "reconstructions": "Images and what the net makes of them",
+    "errors": "Reconstruction errors, good images against each kind of flaw",
+    "attention": "Images and where the net looks",
+    "tsne": "Embeddings of the validation images",
+}
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -46,8 +42,8 @@ def write_report(run_dir: str | Path) -> Path:
     from jinja2 import Environment, StrictUndefined
 
     folder = Path(run_dir)
-    rows, run = _metrics(folder / "metrics.json")
-    predictions = _predictions(folder / "predictions.csv")
+    rows, run = read_metrics(folder / "metrics.json")
+    predictions = read_predictions(folder / "predictions.csv")
     calibration: Mapping[str, Any] = run.get("calibration") or {}
     scores = _by_detector(predictions, calibration)
     template = files("tacha.report").joinpath("report.html.j2").read_text(encoding="utf-8")
@@ -58,49 +54,17 @@ def write_report(run_dir: str | Path) -> Path:
         headline=headline(rows, predictions, calibration),
         tables=tables(rows),
         thresholds=thresholds(rows, calibration),
+        learned=_learned(folder),
         roc=_roc(folder, scores, rows),
+        rocs=_rocs(folder, rows),
         histograms=_histograms(folder, scores, calibration),
         gallery=_gallery(folder, run.get("gallery") or {}),
         versions=run.get("versions") or {},
         notes=run.get("notes") or [],
         skipped=run.get("skipped") or [],
-        config=_read(folder / "config.yaml"),
+        config=read_text(folder / "config.yaml"),
     )
     return write_text(folder / "report.html", text)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TachaError(f"{path}: cannot be read ({error.strerror}); a report needs a finished run folder") from error
-    except UnicodeDecodeError as error:
-        raise TachaError(f"{path}: is not UTF-8 text; run again to write it anew") from error
-
-
-def _metrics(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    try:
-        data = json.loads(_read(path))
-        rows = list(data["rows"])
-        for row in rows:
-            if not {"category", "metric", "value"} <= set(row):
-                raise KeyError("category, metric, value")
-            float(row["value"])
-        return rows, dict(data["run"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise TachaError(f"{path}: is damaged ({error}); run again to write it anew") from error
-
-
-def _predictions(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    try:
-        for row in csv.DictReader(io.StringIO(_read(path), newline="")):
-            rows.append({**row, "label": int(row["label"]), "score": float(row["score"])})
-            if row["verdict"] is None or row["category"] is None or row["defect"] is None:
-                raise KeyError("a row is cut short")
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise TachaError(f"{path}: row {len(rows) + 1} is damaged ({error}); run again to write it anew") from error
-    return rows
 
 
 def _by_detector(
@@ -130,7 +94,49 @@ def _roc(folder: Path, scores: Mapping[str, list[dict[str, Any]]], rows: Sequenc
     if not curves:
         return None
     path = roc_plot(curves, captions, folder / "figures" / "roc.png")
-    return Picture(_png(path), f"ROC curves. {'; '.join(captions.values())}")
+    return Picture(png(path), f"ROC curves. {'; '.join(captions.values())}")
+
+
+def _rocs(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Picture]:
+    """A category's ROC curves under every scorer of the run, where there are several; the detector's own first."""
+    judged = {r["category"]: str(r.get("scorer")) for r in reversed(rows) if r.get("scorer")}
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for path in sorted(folder.glob("predictions*.csv"), key=lambda p: len(p.name.split("."))):
+        label = path.name.removeprefix("predictions").removesuffix(".csv").removeprefix(".")
+        for p in read_predictions(path):
+            of = found.setdefault(p["category"], {})
+            of.setdefault(label or judged.get(p["category"], "own"), []).append(p)
+    pictures = []
+    for number, (category, scorers) in enumerate(found.items()):
+        curves = {k: ([p["score"] for p in v], [p["label"] for p in v]) for k, v in scorers.items()}
+        if len(curves) < 2 or any(len(set(labels)) < 2 for _, labels in curves.values()):
+            continue
+        captions = {k: f"{k}: AUROC {100 * float(auroc(*v)[0]):.1f} %" for k, v in curves.items()}
+        path = roc_plot(curves, captions, folder / "figures" / f"roc_{number}_{_plain(category)}.png", category)
+        pictures.append(Picture(png(path), f"ROC curves of {category}. {'; '.join(captions.values())}"))
+    return pictures
+
+
+def _learned(folder: Path) -> list[tuple[str, list[Picture]]]:
+    """What the trained nets of a run drew: loss curves, then each kind of picture with one for each net or category."""
+    curves = [(c.name, c) for c in read_curves(folder)]
+    losses = curve_plots(curves, folder / "figures" / "curves.png")
+    said = f"Training and validation loss of {len(curves)} trainings, by epoch"
+    found = {"Training and validation loss": [Picture(png(path), said) for path in losses]} if losses else {}
+    drawn = [(path, net.name) for net in net_folders(folder) for path in sorted((net / "figures").glob("*.png"))]
+    drawn += [(path, path.stem.partition("_")[2]) for path in sorted((folder / "figures").glob("*_*.png"))]
+    for kind, title in LEARNED.items():
+        for path, of in drawn:
+            if path.stem.partition("_")[0] == kind:
+                where = "validation" if path.parent.parent.parent.name == "nets" else "test"
+                caption = of if kind in ("confusion", "classes") else f"{of} · {where} images"
+                picture = Picture(thumbnail(path, GALLERY_SIDE), f"{title}: {of}", caption)
+                found.setdefault(title, []).append(picture)
+    return list(found.items())
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:60]
 
 
 def _histograms(
@@ -139,16 +145,15 @@ def _histograms(
     pictures = []
     for number, (category, chosen) in enumerate(scores.items()):
         threshold = calibration[category]["threshold"] if category in calibration else None
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "_", category)[:60]
         path = score_plot(
             category,
             [p["score"] for p in chosen],
             [p["defect"] for p in chosen],
             threshold,
-            folder / "figures" / f"scores_{number}_{plain}.png",
+            folder / "figures" / f"scores_{number}_{_plain(category)}.png",
         )
         defects = ", ".join(sorted({p["defect"] for p in chosen}))
-        pictures.append(Picture(_png(path), f"Scores of {category} by defect type ({defects}) and the threshold"))
+        pictures.append(Picture(png(path), f"Scores of {category} by defect type ({defects}) and the threshold"))
     return pictures
 
 
@@ -184,29 +189,11 @@ def _about(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in lines if value is not None]
 
 
-def _png(path: Path) -> str:
-    return _embedded("image/png", path.read_bytes())
-
-
 def _small(folder: Path, name: str) -> str:
     """A gallery picture, shrunk and as JPEG: a report stays small enough to send."""
-    from PIL import Image
-
     path = next((p for p in (folder / name, folder / "figures" / name) if p.is_file()), None)
     if path is None:
         raise TachaError(f"{folder / name}: cannot be read; a report needs the gallery's pictures")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise TachaError(f"{path}: lies outside the run folder; metrics.json may only name pictures inside it")
-    try:
-        with Image.open(path) as image:
-            picture = image.convert("RGB")
-    except OSError as error:
-        raise TachaError(f"{path}: is not a whole picture ({error}); run again to write it anew") from error
-    picture.thumbnail((GALLERY_SIDE, GALLERY_SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=85)
-    return _embedded("image/jpeg", buffer.getvalue())
-
-
-def _embedded(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return thumbnail(path, GALLERY_SIDE)

@@ -1,50 +1,50 @@
-"""The report's figures, drawn without pyplot's global state."""
+"""The report's figures: ROC curves, scores and errors by kind of flaw, embeddings, confusions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice, product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tacha.files import written
+from tacha.report.drawing import BLUE, COLOURS, DASHES, INK, ORANGE, new_figure, quiet, save, short
 
-BLUE, ORANGE, INK = "#0072B2", "#D55E00", "#222222"  # Okabe and Ito 2008, told apart without red-green vision
-COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK)
-DASHES = ("-", "--", ":", "-.")
+PERPLEXITY = 30.0
 
 Scores = npt.NDArray[np.float64]
 
 
 def roc_plot(
-    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]], captions: Mapping[str, str], path: Path
+    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+    captions: Mapping[str, str],
+    path: Path,
+    title: str = "every threshold there could be",
 ) -> Path:
-    """One ROC curve a category, from (scores [N], labels [N]); `captions` gives each its words in the legend.
+    """One ROC curve a name, from (scores [N], labels [N]); `captions` gives each its words in the legend.
 
-    Categories with one class only have no curve and are left out.
+    What has one class only has no curve and is left out.
     """
-    figure = _figure(6.4, 5.2)
+    figure = new_figure(6.4, 5.2)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8)
     lines, names = [], []
     styles = cycle((colour, dash) for dash, colour in product(DASHES, COLOURS))
-    for (category, (scores, labels)), (colour, dash) in zip(curves.items(), islice(styles, len(curves)), strict=True):
+    for (name, (scores, labels)), (colour, dash) in zip(curves.items(), islice(styles, len(curves)), strict=True):
         points = _roc_points(np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=bool))
         if points is None:
             continue
         lines += axes.plot(*points, color=colour, linestyle=dash, linewidth=1.8, clip_on=False)
-        names.append(captions.get(category, category))
+        names.append(captions.get(name, name))
     axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel="good parts called flawed", ylabel="flawed parts found")
-    axes.set_title("ROC: every threshold there could be", loc="left", fontsize=11)
-    _quiet(axes)
+    axes.set_title(f"ROC: {title}", loc="left", fontsize=11).set_parse_math(False)
+    quiet(axes)
     if lines:
         legend = axes.legend(lines, names, loc="lower right", frameon=False, fontsize=9, handlelength=2.4)
         for text in legend.get_texts():
             text.set_parse_math(False)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def score_plot(
@@ -57,16 +57,16 @@ def score_plot(
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     margin = 0.03 * (high - low) or 0.5
     edges = np.linspace(low - margin, high + margin, 51)
-    figure = _figure(7.2, 0.95 + 0.62 * max(1, len(rows)))
+    figure = new_figure(7.2, 0.95 + 0.62 * max(1, len(rows)))
     grid = figure.subplots(max(1, len(rows)), 1, sharex=True, squeeze=False)[:, 0]
     for axes, kind in zip(grid, rows, strict=False):
         chosen = values[kinds == kind]
         axes.hist(chosen, bins=edges, color=BLUE if kind == "good" else ORANGE)
-        _quiet(axes)
+        quiet(axes)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         label = axes.set_ylabel(
-            f"{_short(kind)}\n{_judged(chosen, threshold)}",
+            f"{short(kind)}\n{_judged(chosen, threshold)}",
             rotation=0,
             ha="right",
             va="center",
@@ -84,17 +84,78 @@ def score_plot(
         grid[0].set_title(f"- - threshold {threshold:.4g}", loc="right", fontsize=9, color=INK)
     grid[-1].set_xlabel("anomaly score (raw; higher is more abnormal)")
     grid[0].set_title(title, loc="left", fontsize=11).set_parse_math(False)
-    return _save(figure, path)
+    return save(figure, path)
+
+
+def embedding_map(embeddings: npt.ArrayLike, names: Sequence[str], path: Path, seed: int = 0) -> Path:
+    """t-SNE of embeddings [N, D], a colour a name, as a PNG; perplexity 30, less for fewer than 91 points."""
+    from sklearn.manifold import TSNE
+
+    points = np.asarray(embeddings, dtype=np.float32)
+    perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
+    places = TSNE(perplexity=perplexity, init="random", random_state=seed).fit_transform(points)
+    figure = new_figure(6.4, 5.2)
+    axes = figure.add_subplot()
+    kinds = np.asarray(names, dtype=object)
+    for number, name in enumerate(dict.fromkeys(sorted(names))):
+        chosen = places[kinds == name]
+        axes.scatter(*chosen.T, s=14, color=COLOURS[number % len(COLOURS)], label=name, linewidths=0)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(
+        f"t-SNE of {len(points)} validation embeddings (perplexity {perplexity:.3g})", loc="left", fontsize=10
+    )
+    for text in axes.legend(frameon=False, fontsize=8).get_texts():
+        text.set_parse_math(False)
+    return save(figure, path)
+
+
+def error_histograms(good: Sequence[float], by_defect: Mapping[str, Sequence[float]], path: Path) -> Path:
+    """Reconstruction errors of good images against those of each defect, a row a defect on one axis, as a PNG."""
+    every = np.asarray([*good, *(e for errors in by_defect.values() for e in errors)], dtype=np.float64)
+    low, high = (every.min(), every.max()) if every.size else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1, 41)
+    rows = sorted(by_defect) or [""]
+    figure = new_figure(7.2, 0.8 + 0.85 * len(rows))
+    for name, axes in zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0], strict=True):
+        flawed = by_defect.get(name, ())
+        for errors, colour, label in ((good, BLUE, "good"), (flawed, ORANGE, "flawed")):
+            shares = np.full(len(errors), 1 / max(1, len(errors)))
+            axes.hist(errors, bins=edges, weights=shares, color=colour, alpha=0.6, label=label)
+        axes.set_yticks([])
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.set_ylabel(
+            f"{name}\n{len(flawed)} images", rotation=0, ha="right", va="center", fontsize=9
+        ).set_parse_math(False)
+    axes.set_xlabel("reconstruction error")
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.axes[0].set_title(
+        f"Share of images by their error; {len(good)} good ones in every row", loc="left", fontsize=10
+    )
+    return save(figure, path)
+
+
+def confusion_plot(confusion: npt.NDArray[np.int64], classes: Sequence[str], path: Path) -> Path:
+    """Counts [true, named] as a PNG, coloured by the share of the true class."""
+    side = 2.2 + 0.62 * len(classes)
+    figure = new_figure(side + 0.6, side)
+    axes = figure.add_subplot()
+    share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (i, j), count in np.ndenumerate(confusion):
+        axes.text(j, i, str(count), ha="center", va="center", color="white" if share[i, j] > 0.55 else INK)
+    axes.set(xticks=range(len(classes)), yticks=range(len(classes)), xlabel="named", ylabel="true")
+    for labels in (axes.set_xticklabels(classes, rotation=35, ha="right"), axes.set_yticklabels(classes)):
+        for text in labels:
+            text.set_parse_math(False)
+    axes.set_title("Test images by their class", loc="left", fontsize=11)
+    return save(figure, path)
 
 
 def _judged(scores: Scores, threshold: float | None) -> str:
     if threshold is None:
         return f"{scores.size} images"
     return f"{int((scores > threshold).sum())} of {scores.size} called flawed"
-
-
-def _short(text: str, most: int = 28) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _roc_points(scores: Scores, flawed: npt.NDArray[np.bool_]) -> tuple[Scores, Scores] | None:
@@ -104,21 +165,3 @@ def _roc_points(scores: Scores, flawed: npt.NDArray[np.bool_]) -> tuple[Scores, 
     ends = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
     tp, fp = np.cumsum(flawed[order])[ends], np.cumsum(~flawed[order])[ends]
     return np.append(0, fp / fp[-1]), np.append(0, tp / tp[-1])
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
-
-
-def _quiet(axes: Any, sides: Iterable[str] = ("top", "right")) -> None:
-    for side in sides:
-        axes.spines[side].set_visible(False)
-    axes.tick_params(labelsize=9)
-
-
-def _save(figure: Any, path: Path) -> Path:
-    with written(path) as part:
-        figure.savefig(part, format="png")
-    return path

@@ -15,6 +15,8 @@ NAMES = {
     "image_ap": "AP",
     "image_f1": "F1 at the threshold",
     "image_f1_max": "best F1 (oracle)",
+    "image_accuracy": "accuracy at the threshold",
+    "image_accuracy_max": "best accuracy (oracle)",
     "balanced_accuracy": "balanced accuracy",
     "recall": "flawed parts found",
     "false_alarm_rate": "false alarms",
@@ -25,6 +27,13 @@ NAMES = {
     "aupro_05": "AUPRO to .05",
     "fit_seconds": "fitting, s",
     "inspect_ms_p50": "file to verdict, ms",
+    "best_threshold": "threshold of the best F1 (oracle)",
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+    "train_accuracy": "training accuracy",
+    "val_accuracy": "validation accuracy",
+    "epochs": "epochs",
+    "best_epoch": "best epoch",
     "class_precision": "precision",
     "class_recall": "recall",
     "class_f1": "F1",
@@ -32,9 +41,9 @@ NAMES = {
     "train_seconds": "training, s",
 }
 GROUPS = (
-    ("Judging images", "%", tuple(NAMES)[:7]),
-    ("Finding the flawed pixels", "%", tuple(NAMES)[7:12]),
-    ("Time", "", tuple(NAMES)[12:14]),
+    ("Judging images", "%", tuple(NAMES)[:9]),
+    ("Finding the flawed pixels", "%", tuple(NAMES)[9:14]),
+    ("Time", "", tuple(NAMES)[14:16]),
 )
 CLASS_METRICS = ("class_precision", "class_recall", "class_f1")  # class_recall/crack is that of crack
 ELSEWHERE = ("promised_false_alarm_rate",)  # shown beside the thresholds
@@ -97,7 +106,9 @@ def _table(rows: Sequence[Row], title: str, unit: str, metrics: Sequence[str]) -
     if len(lines) > 1 and "scorer" not in varying and title != "Training":  # rivals and losses have no mean
         for m in head:
             values = [float(found[m]["value"]) for found in lines.values() if m in found]
-            mean.append(Cell(_number(_factor(unit) * sum(values) / len(values), unit)))
+            # A mean of some lines only would flatter: precision, of the classes that were ever named.
+            whole = len(values) == len(lines) and m != "best_threshold"
+            mean.append(Cell(number(_factor(unit) * sum(values) / len(values), unit) if whole else "–"))
     return Table(title, unit, [NAMES.get(m, m) for m in head], body, mean)
 
 
@@ -105,7 +116,7 @@ def _cell(row: Row | None, unit: str) -> Cell:
     if row is None:
         return Cell("–")
     value, low, high = (
-        "" if row.get(key) is None else _number(_factor(unit) * float(row[key]), unit)
+        "" if row.get(key) is None else number(_factor(unit) * float(row[key]), unit)
         for key in ("value", "low", "high")
     )
     return Cell(value, f"{low}–{high}" if low and high else "")
@@ -115,7 +126,7 @@ def _factor(unit: str) -> int:
     return 100 if unit == "%" else 1
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
     return f"{value:.1f}" if unit == "%" or 1 <= abs(value) < 10_000 else f"{value:.3g}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from tacha.data.content import rank
 from tacha.data.layouts.names import GOOD_NAMES
 from tacha.data.layouts.walk import child, subfolders, walk
 from tacha.data.sample import GOOD, Sample
@@ -47,15 +48,14 @@ def _test_part(images: list[Path], share: float, seed: int) -> set[Path]:
         groups.setdefault(_rank(path, seed), []).append(path)
     wanted = round(share * len(images))
     kept: set[Path] = set()
-    for rank in sorted(groups):
-        if len(kept) + len(groups[rank]) <= wanted:
-            kept.update(groups[rank])
+    for place in sorted(groups):
+        if len(kept) + len(groups[place]) <= wanted:
+            kept.update(groups[place])
     return kept
 
 
 def _rank(path: Path, seed: int) -> str:
     try:
-        content = path.read_bytes()
-    except OSError:
-        content = path.name.encode()
-    return hashlib.sha256(f"{seed}:".encode() + content).hexdigest()
+        return rank(path, seed)
+    except TachaError:  # it has a place all the same, and is listed as skipped where it is used
+        return hashlib.sha256(f"{seed}:{path.name}".encode()).hexdigest()
