@@ -52,6 +52,14 @@ def test_distance_to_itself_is_zero() -> None:
     assert float(fit_embedding("knn", good, k=1)(Features(good)).image.max()) == 0
 
 
+@pytest.mark.parametrize("size", [1, 31, 32, 64, 65, 95, 96, 97, 160, 161])
+def test_the_nearest_of_a_bank_of_any_size(size: int) -> None:
+    rows, bank = normal(40, 5), normal(size, 5, seed=1)
+    rows = torch.cat([rows, bank[-1:], bank[:1]])
+    naive = torch.cdist(rows.double(), bank.double()).amin(1, keepdim=True).float()
+    torch.testing.assert_close(nearest.nearest_distances(rows, bank, 1), naive, rtol=1e-5, atol=1e-6)
+
+
 def test_chunked_search_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, bank = normal(50, 4), normal(20, 4, seed=1)
     whole = nearest.nearest_distances(rows, bank, 2)
