@@ -67,6 +67,20 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("images", nargs="*", help="images to compare on (default: seeded noise and textures)")
     check.add_argument("--precision", default="f32", choices=("f32", "bf16"))
 
+    bench = verbs.add_parser("bench", help="artefacts and engines side by side: accuracy, latency, size, memory")
+    bench.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help=".tacha files of one product")
+    bench.add_argument("--data", metavar="DIR", help="a data set with test images, for accuracy too")
+    bench.add_argument("--category", help="the category to use, where there are several (default: the artefacts')")
+    bench.add_argument("--images", nargs="+", help="images to measure on (default: those of --data)")
+    bench.add_argument("--engines", metavar="LIST", help="such as openvino,torch (default: all)")
+    bench.add_argument("--precisions", metavar="LIST", default="f32", help="such as f32,bf16 (default: f32)")
+    bench.add_argument("--count", type=int, default=50, help="images a round at most (default: 50)")
+    bench.add_argument("--rounds", type=int, default=3, help="(default: 3)")
+    bench.add_argument("--batch", type=int, default=8, help="images at once for the throughput (default: 8)")
+    bench.add_argument("--threads", type=int, help="cores an engine may use (default: all that this process may)")
+    bench.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    bench.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_bench)")
+
     data = verbs.add_parser("data", help="look at a data set, or write the sample set").add_subparsers(
         dest="what", metavar="WHAT", required=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -67,42 +67,54 @@ class Inspector:
         Raises TachaError for a file that cannot be read.
         """
         path, pixels = _open(image)
-        return self._judge(path, pixels, prepare(pixels, self.size))
+        return next(self._judge_all([(path, pixels, prepare(pixels, self.size))]))
 
     def inspect_many(
-        self, images: Iterable[str | os.PathLike[str] | Image], skipped: list[tuple[Path, str]] | None = None
+        self,
+        images: Iterable[str | os.PathLike[str] | Image],
+        skipped: list[tuple[Path, str]] | None = None,
+        batch: int = 1,
     ) -> Iterator[Inspection]:
-        """Judge a stream of images in order, reading the next while the last is judged, in flat memory.
+        """Judge a stream of images in order, reading the next while the last are judged, in flat memory.
 
-        An unreadable image raises TachaError, or is noted in `skipped` as (path, reason) where a list is given.
+        `batch` images go through the engine together: more a second, each of them later. An unreadable image raises
+        TachaError, or is noted in `skipped` as (path, reason) where a list is given.
         """
         source = iter(images)
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            waiting = [(x, reader.submit(self._read, x)) for x in islice(source, 2)]
+        with ThreadPoolExecutor(max_workers=1 if batch == 1 else 2) as reader:
+            waiting = [(x, reader.submit(self._read, x)) for x in islice(source, 2 * batch)]
+            ready: list[tuple[Path | None, Image, npt.NDArray[np.float32]]] = []
             while waiting:
                 image, future = waiting.pop(0)
                 for following in islice(source, 1):
                     waiting.append((following, reader.submit(self._read, following)))
                 try:
-                    path, pixels, ready = future.result()
+                    ready.append(future.result())
                 except TachaError as error:
                     if skipped is None:
+                        if ready:
+                            yield from self._judge_all(ready)
                         raise
                     skipped.append((Path(str(image)), str(error)))
-                    continue
-                yield self._judge(path, pixels, ready)
+                if len(ready) == batch or (ready and not waiting):
+                    yield from self._judge_all(ready)
+                    ready = []
 
     def _read(self, image: str | os.PathLike[str] | Image) -> tuple[Path | None, Image, npt.NDArray[np.float32]]:
         path, pixels = _open(image)
         return path, pixels, prepare(pixels, self.size)
 
-    def _judge(self, path: Path | None, pixels: Image, ready: npt.NDArray[np.float32]) -> Inspection:
-        outputs = self.engine(ready[None])
-        score = float(outputs[0][0])
+    def _judge_all(self, ready: Sequence[tuple[Path | None, Image, npt.NDArray[np.float32]]]) -> Iterator[Inspection]:
+        outputs = self.engine(np.stack([image for _, _, image in ready]))
+        for i, (path, pixels, _) in enumerate(ready):
+            yield self._judged(path, pixels, float(outputs[0][i]), outputs[1][i] if len(outputs) > 1 else None)
+
+    def _judged(
+        self, path: Path | None, pixels: Image, score: float, anomaly_map: npt.NDArray[np.float32] | None
+    ) -> Inspection:
         if not np.isfinite(score):
             raise TachaError(f"{path or 'image'}: the detector gave no finite score; run `tacha check` on the artefact")
         size = (pixels.shape[1], pixels.shape[0])
-        anomaly_map = outputs[1][0] if len(outputs) > 1 else None
         limit = self.map_calibration.threshold if self.map_calibration else None
         found: tuple[Region, ...] = ()
         if anomaly_map is not None and limit is not None and score > self.threshold:
