@@ -110,14 +110,14 @@ def fit_detector(
     }
     artefact = pack(graph, tensors, card)
     engine = start(artefact, runtime["engine"], runtime["precision"], runtime.get("threads"))
-    artefact = _calibrate(artefact, engine, data, name, calibration)
+    artefact = calibrated(artefact, engine, data, name, calibration)
     seconds = time.perf_counter() - began
     parity = compare(artefact, _probe(data), [e for e in ENGINES.names() if e != "torch"], running=[engine])
     artefact = replace(artefact, card={**artefact.card, "parity": [p.to_dict() for p in parity]})
     return Fitted(artefact, seconds, tuple(parity), engine)
 
 
-def _calibrate(
+def calibrated(
     artefact: Artefact, engine: Engine, data: InspectionDataModule, name: str, settings: Mapping[str, Any]
 ) -> Artefact:
     """Thresholds from the held-out good images, scored by the engine that will judge."""

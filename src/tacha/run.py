@@ -70,7 +70,7 @@ def train(settings: Settings, folder: Path) -> Run:
     catalogue = nets.catalogue
     found = _Found(notes=list(catalogue.notes))
     try:
-        for name, category in _detectors(settings, catalogue):
+        for name, category in detectors(settings, catalogue):
             _one(settings, nets, name, category, folder, found)
         for group, net in nets.made:
             found.rows += learning_rows(group, net, settings["seed"]) + class_report(group, net, settings["seed"])
@@ -139,7 +139,8 @@ def catalogue_of(data: Settings) -> Catalogue:
     return read_catalogue(Path(root).expanduser(), data["layout"], categories=data.get("categories"), **extra)
 
 
-def _detectors(settings: Settings, catalogue: Catalogue) -> list[tuple[str, str | None]]:
+def detectors(settings: Settings, catalogue: Catalogue) -> list[tuple[str, str | None]]:
+    """(name, category) of each detector that a run makes; category None is all of them pooled."""
     if settings["pooled"] and len(catalogue.categories) > 1:
         return [("pooled", None)]
     given = settings["name"] != settings["data"]["name"]

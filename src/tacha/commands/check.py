@@ -10,11 +10,11 @@ from tacha.commands.images import expand
 from tacha.data.image import prepare, read_image
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.engines import ENGINES
-from tacha.runtime.parity import compare
+from tacha.runtime.parity import compare, reference_of
 
 
 def run(asked: argparse.Namespace) -> int:
-    """0 when every engine agrees with torch, 1 when one does not, 2 when the file is damaged."""
+    """0 when every engine agrees with the reference, 1 when one does not, 2 when the file is damaged."""
     artefact = artefacts.read(asked.artefact)
     card = artefact.card
     size = card["input"]["size"]
@@ -29,9 +29,10 @@ def run(asked: argparse.Namespace) -> int:
         images = [rng.random((3, size, size), dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]
     names = [e for e in ENGINES.names() if e != "torch" and (asked.precision == "f32" or e == "openvino")]
     results = compare(artefact, images, names, asked.precision)
+    against = reference_of(artefact)
     for r in results:
         print(
-            f"{r.engine} {r.precision} against torch f32: {r.changed_verdicts} changed verdicts of {r.images}, "
+            f"{r.engine} {r.precision} against {against} f32: {r.changed_verdicts} changed verdicts of {r.images}, "
             f"scores within {r.largest_difference:.2g} of the threshold"
         )
     return int(not all(r.agrees for r in results))

@@ -61,12 +61,12 @@ def _export(detector: Detector, size: int) -> bytes:
     for tensor in model.graph.initializer:
         if tensor.name in names:
             tensor.ClearField("raw_data")
-    _strip(model)
+    strip(model)
     data: bytes = model.SerializeToString()
     return data
 
 
-def _strip(model: Any) -> None:
+def strip(model: Any) -> None:
     """Drop what the exporter notes about its own run: source paths of this machine, stack traces."""
     del model.metadata_props[:]
     graph = model.graph

@@ -34,6 +34,11 @@ class Parity:
         return asdict(self)
 
 
+def reference_of(artefact: Artefact) -> str:
+    """The engine that the others must agree with: torch, or ONNX Runtime for int8, which torch does not run."""
+    return "onnxruntime" if "arithmetic" in artefact.card else "torch"
+
+
 def compare(
     artefact: Artefact,
     images: Iterable[npt.NDArray[np.float32]],
@@ -41,17 +46,21 @@ def compare(
     precision: str = "f32",
     running: Sequence[Engine] = (),
 ) -> list[Parity]:
-    """Score every image [3, H, W] on each engine and on torch at f32. Differences are relative to the threshold.
+    """Score every image [3, H, W] on each engine and on a reference at f32. Differences are relative to the threshold.
 
+    The reference is `reference_of(artefact)`, which is not compared with itself.
     Engines in `running` already have the artefact loaded and are not started again.
     """
     ready = {(engine.name, engine.precision): engine for engine in running}
     threshold = float(artefact.card["calibration"]["threshold"])
     batches = [image[None] for image in images]
-    reference = start(artefact, "torch")
+    against = reference_of(artefact)
+    reference = start(artefact, against)
     expected = np.array([float(reference(b)[0][0]) for b in batches])
     out = []
     for name in engines:
+        if (name, precision) == (against, "f32"):
+            continue
         engine = ready.get((name, precision)) or start(artefact, name, precision)
         scores = np.array([float(engine(b)[0][0]) for b in batches])
         differences = np.abs(scores - expected) / max(abs(threshold), 1e-12)

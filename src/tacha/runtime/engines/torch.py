@@ -12,7 +12,35 @@ import numpy.typing as npt
 from tacha.errors import TachaError
 
 if TYPE_CHECKING:
+    from tacha.detector import Detector
     from tacha.runtime.artefact import Artefact
+
+
+def detector_of(artefact: Artefact) -> Detector:
+    """The detector rebuilt, in float32. Raises TachaError where its weights are of another version, or int8."""
+    import torch
+
+    from tacha.detector import Detector
+    from tacha.features import NETS
+    from tacha.scorers import SCORERS
+
+    card = artefact.card
+    net, scorer = card["net"], card["scorer"]
+    if "arithmetic" in card:
+        raise TachaError(f"{card['name']}: torch has no int8 for this artefact: use engine openvino or onnxruntime")
+    # Every weight comes from the artefact: nothing is fetched.
+    settings = {**net["settings"], **({"weights": "none"} if "weights" in net["settings"] else {})}
+    detector = Detector(NETS.build(net["name"], **settings), SCORERS.build(scorer["name"], **scorer["settings"]))
+    state = {k: torch.from_numpy(v) for k, v in artefact.tensors().items()}
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    try:
+        detector.load_state_dict(state)
+    except RuntimeError as error:
+        raise TachaError(
+            f"the artefact's weights do not fit {net['name']} under {scorer['name']} of this version: "
+            "use engine openvino or onnxruntime, or train again"
+        ) from error
+    return detector
 
 
 class Torch:
@@ -23,28 +51,10 @@ class Torch:
     def __init__(self, artefact: Artefact, precision: str = "f32", threads: int | None = None) -> None:
         import torch
 
-        from tacha.detector import Detector
-        from tacha.features import NETS
-        from tacha.scorers import SCORERS
-
         if threads is not None:
             torch.set_num_threads(threads)
-        card = artefact.card
-        net, scorer = card["net"], card["scorer"]
-        # Every weight comes from the artefact: nothing is fetched.
-        settings = {**net["settings"], **({"weights": "none"} if "weights" in net["settings"] else {})}
         self.precision = precision
-        self._detector = Detector(
-            NETS.build(net["name"], **settings), SCORERS.build(scorer["name"], **scorer["settings"])
-        )
-        state = {k: torch.from_numpy(v) for k, v in artefact.tensors().items()}
-        try:
-            self._detector.load_state_dict(state)
-        except RuntimeError as error:
-            raise TachaError(
-                f"the artefact's weights do not fit {net['name']} under {scorer['name']} of this version: "
-                "use engine openvino or onnxruntime, or train again"
-            ) from error
+        self._detector = detector_of(artefact)
 
     def __call__(self, images: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[np.float32]]:
         import torch
