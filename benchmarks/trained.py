@@ -25,6 +25,7 @@ SEEDS = (0, 1, 2)
 COMMON = ["data.size=128", "data.batch_size=32", "trainer.patience=2", "evaluation.gallery=2", "logger=csv"]
 CLASSIFIER = ["trainer.max_epochs=5", "model.teacher_epochs=4"]
 VIT = ["experiment=leather_vit", "model.backbone=vit_tiny_patch16_224", "model.weights=none", "model.lr=5e-4"]
+FEATCAE = ["model.lr=3e-3", "data.batch_size=8", "trainer.max_epochs=15"]
 CODER = ["experiment=tarea_05", "model.width=8", "trainer.max_epochs=6"]
 
 
@@ -45,18 +46,18 @@ def plan() -> Iterator[Planned]:
             yield Planned("Autoencoders", f"{model}-{loss}", [*CODER, f"model={model}", f"model.loss={loss}", *more])
     for layers in LAYERS:
         flat = layers.strip("[]").replace(",", "")
-        more = ["model=featcae", f"model.layers={layers}", "trainer.max_epochs=10", "data.size=224"]
+        more = ["model=featcae", f"model.layers={layers}", *FEATCAE]
         more += [f"+scorer@others.{s}={s}" for s in ("mahalanobis", "knn") if layers == LAYERS[-1]]
         yield Planned("FeatCAE", f"featcae-{flat}", more)
-    for rate in RATES[1:]:
-        yield from _classifiers(rate, 0)
-        yield Planned("Model C", f"unet-l2-{rate}", [*CODER, "model=unet", "model.loss=l2", f"model.lr={rate}"])
+    more = ["data.batch_size=16", "trainer.max_epochs=15", "trainer.patience=15"]
+    yield Planned("ViT on six classes", "vit", [*VIT, *more, "data.categories=[magnetic_tile]"])
     for seed in SEEDS[1:]:
         yield from _classifiers(RATES[0], seed)
     for name, setting in (("noise", "model.noise=0.1"), ("mask", "model.mask=0.3"), ("skips2", "model.skips=2")):
         yield Planned("Skips", f"unet-l2-{name}", [*CODER, "model=unet", "model.loss=l2", setting])
-    more = ["data.batch_size=16", "trainer.max_epochs=15", "trainer.patience=15"]
-    yield Planned("ViT on six classes", "vit", [*VIT, *more, "data.categories=[magnetic_tile]"])
+    for rate in RATES[1:]:
+        yield from _classifiers(rate, 0)
+        yield Planned("Model C", f"unet-l2-{rate}", [*CODER, "model=unet", "model.loss=l2", f"model.lr={rate}"])
 
 
 def _classifiers(rate: str, seed: int, scorers: Sequence[str] = ()) -> Iterator[Planned]:
