@@ -7,6 +7,7 @@ leaves alone what is finished. DATA is a folder in MVTec layout with screw, tran
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import statistics
@@ -116,6 +117,8 @@ def page(out: Path) -> None:
         for (name, scorer), cells in found.items():
             figures = [_cell(cells.get(c)) for c in (*CATEGORIES, MEAN, "pixel")]
             print(f"| {name} | {scorer} | {' | '.join(figures)} | {cells['minutes']:.1f} |")
+        if title.startswith("ViT"):
+            _classes(out / next(name for name, _ in found))
     print("\n### Which differences hold\n")
     for category in (*CATEGORIES, MEAN):
         column = shown["image_auroc"][category]
@@ -131,6 +134,31 @@ def page(out: Path) -> None:
     _differences(lines)
     if missing:
         print(f"\nNot run: {', '.join(missing)}.")
+
+
+def _classes(run: Path) -> None:
+    """How the classifier of kinds of flaw names the test images, and its three scores of anomaly."""
+    rows = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["rows"]
+    metrics = ("image_auroc", "image_ap", "image_accuracy", "image_accuracy_max", "best_threshold")
+    print(f"\n| score | {' | '.join(metrics)} |\n|{'---|' * (len(metrics) + 1)}")
+    for scorer in dict.fromkeys(r["scorer"] for r in rows if r["scorer"]):
+        mine = {r["metric"]: r for r in rows if r["scorer"] == scorer}
+        print(f"| {scorer} | {' | '.join(_row(mine.get(m)) for m in metrics)} |")
+    of_class = {r["metric"]: r for r in rows if r["scorer"] is None}
+    names = dict.fromkeys(m.partition("/")[2] for m in of_class if "/" in m)
+    print("\n| class | test images | precision | recall | F1 |\n|---|---|---|---|---|")
+    for name in names:
+        cells = [of_class.get(f"class_{kind}/{name}") for kind in ("precision", "recall", "f1")]
+        count = (of_class.get(f"class_recall/{name}") or {}).get("n", 0)
+        print(f"| {name} | {count} | {' | '.join(map(_row, cells))} |")
+    print(f"\nAccuracy over all classes: {_row(of_class.get('test_accuracy'))}.")
+
+
+def _row(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    interval = "" if row["low"] is None else f" [{row['low']:.3f}–{row['high']:.3f}]"
+    return f"{row['value']:.3f}{interval}"
 
 
 def _differences(lines: dict[str, dict[tuple[str, str], dict[str, Any]]]) -> None:
