@@ -24,6 +24,7 @@ from tacha.files import written
 SCHEMA = 1
 SUFFIX = ".tacha"
 GRAPH, WEIGHTS, CARD = "graph.onnx", "weights.safetensors", "card.json"
+SCALE = "/scale"  # of a tensor stored as int8: the name of its scale, a number a column
 _MARK = b"sha256:"
 
 
@@ -73,6 +74,18 @@ def pack(graph: bytes, tensors: dict[str, npt.NDArray[Any]], card: dict[str, Any
             for key, value in (("location", WEIGHTS), ("offset", 8 + length + begin), ("length", end - begin)):
                 tensor.external_data.add(key=key, value=str(value))
     return Artefact(model.SerializeToString(), weights, {"schema": SCHEMA, **card})
+
+
+def repack(model: Any, tensors: dict[str, npt.NDArray[Any]], card: dict[str, Any]) -> Artefact:
+    """A model that holds its weights, as an artefact: `tensors` are stored apart, the others stay in the graph."""
+    from tacha.runtime.export import strip
+
+    for tensor in model.graph.initializer:
+        if tensor.name in tensors:
+            for name in ("raw_data", "float_data", "int32_data", "int64_data", "external_data", "data_location"):
+                tensor.ClearField(name)
+    strip(model)
+    return pack(model.SerializeToString(), tensors, card)
 
 
 def write(artefact: Artefact, path: Path) -> Path:

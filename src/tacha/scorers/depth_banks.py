@@ -40,7 +40,7 @@ class DepthBanks(Scorer):
 
     `views` names the banks, separated by spaces: "0+1" stacks the net's two shallowest levels, "unit:2" takes level
     2 with every vector scaled to length one, which tells a change of texture from a change of contrast. Each bank
-    holds at most `size` rows, as in `memory_bank`. Its scale comes from good images while they are not yet in it.
+    holds at most `size` rows, as in `memory_bank`, on its first `dimensions` principal axes (0: all). Its scale comes from good images while they are not yet in it.
     After PatchCore (Roth et al. 2022).
     """
 
@@ -54,16 +54,20 @@ class DepthBanks(Scorer):
         share: float = 0.01,
         sigma: float = 0.0,
         projection: int = 64,
+        dimensions: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.views, self._views = views, _parse(views)
         self.size = whole("size", size, 1)
         self.projection, self.seed = whole("projection", projection, 1), whole("seed", seed, 0)
+        self.dimensions = whole("dimensions", dimensions, 0)
         self.pooling = MapPooling(share, sigma)
         self.share, self.sigma = self.pooling.share, self.pooling.sigma
         for i in range(len(self._views)):
-            self.register_buffer(f"bank_{i}", torch.empty(0, 0))  # [N, D]
+            self.register_buffer(f"bank_{i}", torch.empty(0, 0))  # [N, D], or [N, d] on axes
+            if self.dimensions:
+                self.register_buffer(f"axes_{i}", torch.empty(0, 0))  # [D, d]
         self.register_buffer("scale", torch.empty(0, 0))  # [V, 2]: mean and deviation of good distances
 
     @torch.no_grad()

@@ -22,6 +22,7 @@ def detector_of(artefact: Artefact) -> Detector:
 
     from tacha.detector import Detector
     from tacha.features import NETS
+    from tacha.runtime.storage import as_float32
     from tacha.scorers import SCORERS
 
     card = artefact.card
@@ -31,8 +32,7 @@ def detector_of(artefact: Artefact) -> Detector:
     # Every weight comes from the artefact: nothing is fetched.
     settings = {**net["settings"], **({"weights": "none"} if "weights" in net["settings"] else {})}
     detector = Detector(NETS.build(net["name"], **settings), SCORERS.build(scorer["name"], **scorer["settings"]))
-    state = {k: torch.from_numpy(v) for k, v in artefact.tensors().items()}
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    state = {k: torch.from_numpy(v) for k, v in as_float32(artefact.tensors()).items()}
     try:
         detector.load_state_dict(state)
     except RuntimeError as error:
