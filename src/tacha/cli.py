@@ -83,11 +83,15 @@ def parser() -> argparse.ArgumentParser:
 
     compress = verbs.add_parser("compress", help="smaller and faster variants of a run's artefacts, each checked")
     compress.add_argument("source", metavar="RUN|ARTEFACT", help="a run folder, or a .tacha file in one")
-    compress.add_argument("--kinds", metavar="LIST", default="f16,int8", help="f16, int8 (default: both)")
+    compress.add_argument(
+        "--kinds", metavar="LIST", default="f16,int8", help="f16, bf16, bank8, int8 (default: f16,int8)"
+    )
     compress.add_argument("--bank", type=int, metavar="N", help="variants with at most N rows in each memory bank")
+    compress.add_argument("--dimensions", type=int, metavar="N", help="... and with at most N dimensions a row")
     compress.add_argument(
         "--budget", type=float, default=0.5, help="AUROC points on drawn flaws that int8 may cost (default: 0.5)"
     )
+    compress.add_argument("--quantiser", help="of int8: nncf (extra quantize; the default with it) or onnxruntime")
     compress.add_argument("--out", metavar="DIR", help="where to write (default: beside the artefact)")
 
     data = verbs.add_parser("data", help="look at a data set, or write the sample set").add_subparsers(

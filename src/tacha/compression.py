@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.data.flaws import FLAWS, add_flaw
-from tacha.data.image import prepare, read_image
+from tacha.data.image import UInt8Image, prepare, read_image
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.fitting import calibrated
@@ -19,17 +19,37 @@ from tacha.metrics.ranking import auroc
 from tacha.progress import track
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
-from tacha.runtime.compress import INT8_PLANS, halved, in_int8, with_smaller_banks
+from tacha.runtime.banks import with_fewer_dimensions, with_fewer_rows
 from tacha.runtime.engines import Engine, start
 from tacha.runtime.parity import TOLERANCE
+from tacha.runtime.quantise import candidates, in_int8
+from tacha.runtime.storage import banks_in_bytes, halved
 
 if TYPE_CHECKING:
     from tacha.data.module import InspectionDataModule
 
 PROBED = 64  # held-out good images, and as many with a flaw drawn on them
 RANGED = 64  # good images learned from that int8 takes its ranges from
+STRENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)  # of the drawn flaws, laid over the good image this strongly
+TELLING = 0.95  # AUROC; a probe that the original solves better than that hides what a variant loses
+BOTH = ("openvino", "onnxruntime")  # engines that a variant must serve
+KINDS = ("f16", "bf16", "bank8", "int8")
 
 Image = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which variants to make: `kinds` of KINDS, made of banks with at most `rows` and `dimensions` where given.
+
+    `budget`: AUROC on drawn flaws, 0..1, that int8 may cost.
+    """
+
+    kinds: Sequence[str]
+    rows: int | None = None
+    dimensions: int | None = None
+    budget: float = 0.005
+    quantiser: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,9 @@ class Compressed:
     mib_before: float
     images: int
     changed_verdicts: int
+    between_engines: (
+        int | None
+    )  # verdicts that OpenVINO and ONNX Runtime differ on; None where one of them cannot run it
     largest_difference: float  # of a score, relative to the original's threshold
     drawn_auroc: float
     drawn_auroc_before: float
@@ -62,42 +85,53 @@ class _Probe:
 
     images: list[Image]
     labels: npt.NDArray[np.bool_]
+    strength: float
 
     def scores(self, engine: Engine) -> npt.NDArray[np.float64]:
         return np.array([float(engine(image[None])[0][0]) for image in self.images])
 
+    def auroc(self, scores: npt.NDArray[np.float64]) -> float:
+        return float(auroc(scores, self.labels)[0])
 
-def compress(
-    path: Path, material: Material, kinds: Sequence[str], bank: int | None, budget: float, folder: Path
-) -> tuple[list[Compressed], list[str]]:
+
+def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tuple[list[Compressed], list[str]]:
     """Write the variants of an artefact into `folder` as NAME.KIND.tacha; what came of each, and notes.
 
-    `kinds` of f16 and int8; `bank`: rows a bank at most, for a variant of its own on which f16 and int8 are then made
-    too. `budget` is the AUROC on drawn flaws, 0..1, that int8 may cost: operators stay in full precision until it is
-    kept. The test set is not looked at. Raises TachaError where nothing can be gained or too few images are there.
+    Smaller banks are a variant of their own, on which the others are then made too. int8 leaves operators in full
+    precision until the budget is kept. The test set is not looked at. Raises TachaError where nothing can be
+    gained or too few images are there.
     """
     original = artefacts.read(path)
     runtime = material.runtime
-    probe = _probe(material.data, original.card["input"]["size"])
     began = start(original, runtime["engine"], runtime["precision"], runtime.get("threads"))
-    before = probe.scores(began)
-    made: list[tuple[str, Artefact]] = []
+    probe, before = _probe(material.data, original.card["input"]["size"], began)
     notes: list[str] = []
     base, prefix = original, ""
-    if bank is not None:
-        base, prefix = with_smaller_banks(original, bank), f"bank{bank}."
-        made.append((f"bank{bank}", base))
-    if "f16" in kinds:
-        made.append((f"{prefix}f16", halved(base)))
-    if "int8" in kinds:
-        variant, notes = _int8(base, material, probe, budget, start(base))
+    made: list[tuple[str, Artefact]] = []
+    if wanted.rows is not None:
+        base, prefix = with_fewer_rows(base, wanted.rows), f"bank{wanted.rows}."
+    if wanted.dimensions is not None:
+        base, prefix = with_fewer_dimensions(base, wanted.dimensions), f"{prefix}dim{wanted.dimensions}."
+    if prefix:
+        made.append((prefix.rstrip("."), base))
+    stored = {"f16": halved, "bf16": lambda a: _in_bf16(halved(a)), "bank8": lambda a: halved(banks_in_bytes(a))}
+    for kind in wanted.kinds:
+        if kind in stored:
+            made.append((prefix + kind, stored[kind](base)))
+            continue
+        variant, notes = _int8(base, material, probe, wanted)
         if variant is not None:
-            made.append((f"{prefix}int8", variant))
+            made.append((prefix + kind, variant))
     out = []
     for kind, variant in made:
         where = folder / f"{path.stem}.{kind}{artefacts.SUFFIX}"
         out.append(_checked(original, variant, kind, material, probe, before, where, path))
     return out, notes
+
+
+def _in_bf16(artefact: Artefact) -> Artefact:
+    """To be calibrated and run in bf16, which OpenVINO has."""
+    return replace(artefact, card={**artefact.card, "calibrated_on": {"engine": "openvino", "precision": "bf16"}})
 
 
 def _checked(
@@ -111,8 +145,8 @@ def _checked(
     path: Path,
 ) -> Compressed:
     """The variant judged beside its original, calibrated anew if its scores moved, and written."""
-    runtime, name = material.runtime, str(original.card["name"])
-    engine = start(variant, runtime["engine"], runtime["precision"], runtime.get("threads"))
+    name, on = str(original.card["name"]), variant.card["calibrated_on"]
+    engine = start(variant, on["engine"], on["precision"], material.runtime.get("threads"))
     after = probe.scores(engine)
     threshold = float(original.card["calibration"]["threshold"])
     moved = float(np.abs(after - before).max() / max(abs(threshold), 1e-12))
@@ -121,46 +155,44 @@ def _checked(
         variant = calibrated(variant, engine, material.data, name, material.calibration)
     now = float(variant.card["calibration"]["threshold"])
     changed = int(((after > now) != (before > threshold)).sum())
-    drawn = [float(auroc(scores, probe.labels)[0]) for scores in (after, before)]
+    between = None
+    if on["precision"] == "f32":
+        one, other = (probe.scores(start(variant, name)) > now for name in BOTH)
+        between = int((one != other).sum())
+    drawn, drawn_before = probe.auroc(after), probe.auroc(before)
     about = {
         "kind": kind,
         "images": len(before),
         "changed_verdicts": changed,
+        "between_engines": between,
         "largest_difference": moved,
-        "drawn_auroc": drawn[0],
-        "drawn_auroc_before": drawn[1],
+        "drawn_auroc": drawn,
+        "drawn_auroc_before": drawn_before,
+        "drawn_strength": probe.strength,
         "recalibrated": recalibrated,
     }
     # Parity and metrics were the original's.
     card = {k: v for k, v in variant.card.items() if k not in ("parity", "metrics")}
     artefacts.write(replace(variant, card={**card, "variant": about}), where)
     mib, mib_before = (p.stat().st_size / 2**20 for p in (where, path))
-    return Compressed(where, mib, mib_before, len(before), changed, moved, drawn[0], drawn[1], recalibrated)
+    return Compressed(where, mib, mib_before, len(before), changed, between, moved, drawn, drawn_before, recalibrated)
 
 
-def _int8(
-    base: Artefact, material: Material, probe: _Probe, budget: float, engine: Engine
-) -> tuple[Artefact | None, list[str]]:
+def _int8(base: Artefact, material: Material, probe: _Probe, wanted: Wanted) -> tuple[Artefact | None, list[str]]:
     """The first plan that keeps the budget, and what was given up on the way; None where none does."""
     images = _prepared(material.data.train_samples, RANGED, material.data.train_set.size)
-    wanted = float(auroc(probe.scores(engine), probe.labels)[0]) - budget
+    least = _worst(base, probe) - wanted.budget
     name = str(base.card["name"])
     notes: list[str] = []
-    held = _operators(base)
-    tried: set[tuple[str, ...]] = set()
-    for plan in INT8_PLANS:
-        operators = tuple(o for o in plan if o in held)
-        if not operators or operators in tried:
-            continue
-        tried.add(operators)
-        variant = in_int8(base, images, operators)
-        found = float(auroc(probe.scores(start(variant)), probe.labels)[0])
-        if found >= wanted:
+    for plan in candidates(base):
+        variant = halved(in_int8(base, images, plan, wanted.quantiser))
+        found = _worst(variant, probe)
+        if found >= least:
+            notes.append(f"{name}: int8 for {plan}, by {wanted.quantiser}")
             return variant, notes
-        cost = 100 * (wanted + budget - found)
         notes.append(
-            f"{name}: {' and '.join(operators)} in int8 would cost {cost:.1f} AUROC points on drawn flaws, and "
-            f"{100 * budget:.1f} are allowed"
+            f"{name}: int8 for {plan} would cost {100 * (least + wanted.budget - found):.1f} AUROC points on drawn "
+            f"flaws, and {100 * wanted.budget:.1f} are allowed"
         )
     notes.append(
         f"{name}: no int8 variant keeps the budget, so none was written; raise --budget to have one all the same"
@@ -168,17 +200,36 @@ def _int8(
     return None, notes
 
 
-def _operators(artefact: Artefact) -> set[str]:
-    import onnx
-
-    return {node.op_type for node in onnx.load_model_from_string(artefact.graph).graph.node}
+def _worst(artefact: Artefact, probe: _Probe) -> float:
+    return min(probe.auroc(probe.scores(start(artefact, engine))) for engine in BOTH)
 
 
-def _probe(data: InspectionDataModule, size: int) -> _Probe:
+def _probe(data: InspectionDataModule, size: int, engine: Engine) -> tuple[_Probe, npt.NDArray[np.float64]]:
+    """Flaws drawn only as strongly as still leaves the engine something to miss, and the engine's scores."""
+    good, flawed = _drawn(data)
+    still = [prepare(image, size) for image in good]
+    labels = np.repeat([False, True], len(good))
+    kept = np.array([float(engine(image[None])[0][0]) for image in still])
+    for strength in STRENGTHS:
+        found = [prepare(_laid(a, b, strength), size) for a, b in zip(good, flawed, strict=True)]
+        scores = np.concatenate([kept, [float(engine(image[None])[0][0]) for image in found]])
+        probe = _Probe([*still, *found], labels, strength)
+        if probe.auroc(scores) <= TELLING:
+            break
+    return probe, scores
+
+
+def _laid(good: UInt8Image, flawed: UInt8Image, strength: float) -> UInt8Image:
+    mixed = good + strength * (flawed.astype(np.float32) - good)
+    return np.rint(mixed).clip(0, 255).astype(np.uint8)
+
+
+def _drawn(data: InspectionDataModule) -> tuple[list[UInt8Image], list[UInt8Image]]:
+    """Held-out good images, and each with a flaw drawn on it."""
     rng = np.random.default_rng(0)
     kinds = sorted(FLAWS)
-    good: list[Image] = []
-    flawed: list[Image] = []
+    good: list[UInt8Image] = []
+    flawed: list[UInt8Image] = []
     for sample in track(data.validation_samples[:PROBED], min(PROBED, len(data.validation_samples)), "drawing flaws"):
         try:
             pixels = read_image(sample.path)
@@ -189,12 +240,12 @@ def _probe(data: InspectionDataModule, size: int) -> _Probe:
                 drawn, _ = add_flaw(kinds[(len(flawed) + turn) % len(kinds)], pixels, rng)
             except ValueError:  # this kind cannot be seen on this image
                 continue
-            good.append(prepare(pixels, size))
-            flawed.append(prepare(drawn, size))
+            good.append(pixels)
+            flawed.append(drawn)
             break
     if not good:
         raise TachaError(f"{data.catalogue.root}: not one held-out image could be read and drawn on; check the files")
-    return _Probe([*good, *flawed], np.repeat([False, True], len(good)))
+    return good, flawed
 
 
 def _prepared(samples: Sequence[Sample], most: int, size: int) -> list[Image]:

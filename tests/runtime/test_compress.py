@@ -11,8 +11,10 @@ import pytest
 from tacha import TachaError, load
 from tacha.cli import main
 from tacha.runtime import artefact as artefacts
-from tacha.runtime.compress import halved, in_int8, with_smaller_banks
+from tacha.runtime.banks import with_fewer_dimensions, with_fewer_rows
 from tacha.runtime.engines import start
+from tacha.runtime.quantise import Plan, candidates, in_int8
+from tacha.runtime.storage import banks_in_bytes, halved
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_half_precision_stores_half_and_computes_as_float16_weights_would(
 
 def test_smaller_banks_hold_rows_of_the_old_ones(artefact_path: Path, images: list[np.ndarray]) -> None:
     original = artefacts.read(artefact_path)
-    small = with_smaller_banks(original, 50)
+    small = with_fewer_rows(original, 50)
     old, new = original.tensors(), small.tensors()
     banks = [name for name in new if name.startswith("scorer.bank")]
     assert banks
@@ -51,14 +53,84 @@ def test_smaller_banks_hold_rows_of_the_old_ones(artefact_path: Path, images: li
     before, after = (start(a)(np.stack(images))[1] for a in (original, small))
     assert (after > before - 1e-3).all()
     with pytest.raises(TachaError, match="hold 50"):
-        with_smaller_banks(small, 50)
+        with_fewer_rows(small, 50)
+
+
+def test_banks_in_bytes_keep_each_number_to_half_a_step(artefact_path: Path, images: list[np.ndarray]) -> None:
+    original = artefacts.read(artefact_path)
+    small = banks_in_bytes(original)
+    old, new = original.tensors(), small.tensors()
+    banks = [name for name in new if new[name].dtype == np.int8]
+    assert banks
+    for name in banks:
+        step = np.abs(old[name]).max(0) / 127
+        assert (np.abs(new[name] * new[f"{name}/scale"] - old[name]) <= 0.5001 * step).all()
+    expected = float(start(original)(images[0][None])[0][0])
+    for engine in ("torch", "openvino", "onnxruntime"):
+        assert float(start(small, engine)(images[0][None])[0][0]) == pytest.approx(expected, rel=0.02, abs=0.02)
+
+
+def test_fewer_dimensions_shorten_rows_and_no_distance_grows(artefact_path: Path, images: list[np.ndarray]) -> None:
+    original = artefacts.read(artefact_path)
+    small = with_fewer_dimensions(original, 24)
+    state = small.tensors()
+    assert all(v.shape[1] == 24 for k, v in state.items() if k.startswith("scorer.bank"))
+    before, after = (start(a)(np.stack(images))[1] for a in (original, small))
+    assert (after < before + 1e-3).all()
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.9
+    for engine in ("torch", "onnxruntime"):
+        np.testing.assert_allclose(start(small, engine)(np.stack(images))[1], after, rtol=1e-3, atol=1e-3)
+    with pytest.raises(TachaError, match="reduced to 24 dimensions already"):
+        with_fewer_dimensions(small, 12)
+    with pytest.raises(TachaError, match="nothing smaller"):
+        with_fewer_dimensions(original, 9999)
+
+
+@pytest.mark.parametrize("quantiser", ["nncf", "onnxruntime"])
+def test_int8_spares_the_first_layers_that_it_is_told_to(
+    artefact_path: Path, images: list[np.ndarray], quantiser: str
+) -> None:
+    import onnx
+
+    original = artefacts.read(artefact_path)
+    plans = candidates(original)
+    assert plans[0].spared == 0
+    assert plans[-1].operators == ("MatMul",)
+    spared, whole = (in_int8(original, images, plan, quantiser) for plan in (Plan(spared=6), Plan()))
+    assert spared.card["arithmetic"] == {"int8": ["Conv", "Gemm", "MatMul"], "spared": 6, "quantiser": quantiser}
+
+    def held(artefact: artefacts.Artefact) -> int:
+        graph = onnx.load_model_from_string(artefact.graph).graph
+        made = {name: node for node in graph.node for name in node.output}
+        convs = [node for node in graph.node if node.op_type == "Conv"]
+        return sum(made[n.input[1]].op_type != "DequantizeLinear" if n.input[1] in made else True for n in convs)
+
+    assert held(spared) == 6
+    assert held(whole) == 0
+    expected = np.array([float(start(original)(i[None])[0][0]) for i in images])
+    errors = {}
+    for name, variant in (("spared", spared), ("whole", whole)):
+        found = np.array([float(start(variant, "onnxruntime")(i[None])[0][0]) for i in images])
+        errors[name] = float(np.abs(found - expected).mean())
+    assert errors["spared"] < errors["whole"]
+
+
+def test_a_missing_quantiser_names_the_extra(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "nncf" else find(name, *more))
+    assert main(["compress", str(small_run), "--quantiser", "nncf"]) == 2
+    assert 'pip install "tacha[quantize]"' in capsys.readouterr().err
 
 
 def test_int8_runs_on_both_engines_alike_and_is_refused_by_torch(
     artefact_path: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:
     original = artefacts.read(artefact_path)
-    variant = in_int8(original, images, ["MatMul"])
+    variant = in_int8(original, images, Plan(("MatMul",)))
     path = artefacts.write(variant, tmp_path / "small.tacha")
     assert any(values.dtype == np.int8 for values in artefacts.read(path).tensors().values())
     expected = np.array([float(start(original)(i[None])[0][0]) for i in images])
@@ -77,16 +149,19 @@ def test_a_run_is_compressed_and_its_variants_judge(
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(small_run, run)
-    assert main(["compress", str(run), "--bank", "100", "--budget", "100"]) == 0
+    assert main(["compress", str(run), "--bank", "100", "--budget", "100", "--kinds", "f16,bf16,bank8,int8"]) == 0
     capsys.readouterr()
     made = sorted(p.name for p in run.glob("*.tacha"))
-    assert made == ["brick.bank100.f16.tacha", "brick.bank100.int8.tacha", "brick.bank100.tacha", "brick.tacha"]
-    for name in made[:3]:
+    stems = [f"brick.bank100{kind}" for kind in (".bank8", ".bf16", ".f16", ".int8", "")]
+    assert made == [f"{stem}.tacha" for stem in (*stems, "brick")]
+    assert artefacts.read(run / "brick.bank100.bf16.tacha").card["calibrated_on"]["precision"] == "bf16"
+    for name in made[:-1]:
         card = artefacts.read(run / name).card
         about = card["variant"]
         assert about["recalibrated"]
         assert about["images"] > 0
         assert 0 <= about["changed_verdicts"] <= about["images"]
+        assert about["between_engines"] is None if "bf16" in name else about["between_engines"] >= 0
         assert "metrics" not in card  # they were the original's
         assert (run / name).stat().st_size < (run / "brick.tacha").stat().st_size
         assert load(run / name).inspect(good_image).verdict in ("good", "flawed")
@@ -102,6 +177,9 @@ def test_a_run_is_compressed_and_its_variants_judge(
     [
         (["--kinds", "int3"], "int3"),
         (["--bank", "0"], "at least 1"),
+        (["--dimensions", "0"], "at least 1"),
+        (["--dimensions", "9999"], "nothing smaller"),
+        (["--quantiser", "magic"], "nncf, onnxruntime"),
         (["--bank", "99999999"], "nothing smaller"),
         (["--budget", "-1"], "0 or more"),
     ],

@@ -9,12 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tacha.compression import Compressed, Material, compress
+from tacha.compression import KINDS, Compressed, Material, Wanted, compress
 from tacha.errors import TachaError
 from tacha.run import catalogue_of, detectors
 from tacha.runtime import artefact as artefacts
-
-KINDS = ("f16", "int8")
+from tacha.runtime.quantise import available
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -22,10 +21,13 @@ def run(asked: argparse.Namespace) -> int:
     kinds = [k for k in asked.kinds.split(",") if k]
     if unknown := [k for k in kinds if k not in KINDS]:
         raise TachaError(f"--kinds {unknown[0]}: choose from {', '.join(KINDS)}")
-    if asked.bank is not None and asked.bank < 1:
-        raise TachaError(f"--bank {asked.bank}: give a number of rows of at least 1")
+    for option, number in (("--bank", asked.bank), ("--dimensions", asked.dimensions)):
+        if number is not None and number < 1:
+            raise TachaError(f"{option} {number}: give a number of at least 1")
     if asked.budget < 0:
         raise TachaError(f"--budget {asked.budget}: give AUROC points of 0 or more")
+    quantiser = available(asked.quantiser)
+    wanted = Wanted(kinds, asked.bank, asked.dimensions, asked.budget / 100, quantiser)
     paths, folder = _artefacts(Path(asked.source))
     settings = _settings(folder / "config.yaml")
     found: list[Compressed] = []
@@ -33,7 +35,7 @@ def run(asked: argparse.Namespace) -> int:
     for path in paths:
         material = _material(path, settings, folder)
         where = Path(asked.out) if asked.out else path.parent
-        variants, said = compress(path, material, kinds, asked.bank, asked.budget / 100, where)
+        variants, said = compress(path, material, wanted, where)
         found, notes = [*found, *variants], [*notes, *said]
     Console(width=None if Console().is_terminal else 140).print(table(found))
     for note in notes:
@@ -52,6 +54,7 @@ def table(found: list[Compressed]) -> Table:
         "was",
         "scores moved by",
         "changed verdicts",
+        "between engines",
         "AUROC of drawn flaws",
         "was",
         "calibration",
@@ -64,6 +67,7 @@ def table(found: list[Compressed]) -> Table:
             f"{c.mib_before:.1f}",
             f"{100 * c.largest_difference:.2g} % of the threshold",
             f"{c.changed_verdicts} of {c.images}",
+            "–" if c.between_engines is None else f"{c.between_engines} of {c.images}",
             f"{c.drawn_auroc:.3f}",
             f"{c.drawn_auroc_before:.3f}",
             "redone" if c.recalibrated else "kept",

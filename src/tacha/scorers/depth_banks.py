@@ -16,6 +16,7 @@ from tacha.scorers.checks import whole
 from tacha.scorers.coreset import Coreset
 from tacha.scorers.nearest import nearest_distances
 from tacha.scorers.pooling import MapPooling
+from tacha.scorers.reduction import principal_axes
 
 HELD_EVERY = 10  # one good image in so many measures the scale before it joins the banks
 HELD_MOST = 64
@@ -40,7 +41,8 @@ class DepthBanks(Scorer):
 
     `views` names the banks, separated by spaces: "0+1" stacks the net's two shallowest levels, "unit:2" takes level
     2 with every vector scaled to length one, which tells a change of texture from a change of contrast. Each bank
-    holds at most `size` rows, as in `memory_bank`, on its first `dimensions` principal axes (0: all). Its scale comes from good images while they are not yet in it.
+    holds at most `size` rows, as in `memory_bank`, on its first `dimensions` principal axes (0: all). Its scale comes
+    from good images while they are not yet in it.
     After PatchCore (Roth et al. 2022).
     """
 
@@ -91,11 +93,14 @@ class DepthBanks(Scorer):
         scale = []
         for i, (coreset, kept) in enumerate(zip(coresets, held, strict=True)):
             rows = _flat(torch.cat(kept))
-            distances = nearest_distances(rows, coreset.finish(), 1) if count > 1 else rows.new_zeros(1)
+            learned = coreset.finish() if count > 1 else rows
+            if self.dimensions:
+                self._set(f"axes_{i}", principal_axes(learned, self.dimensions))
+            distances = nearest_distances(self._on_axes(i, rows), self._on_axes(i, learned), 1)
             spread = float(distances.std(correction=0))
             scale.append([float(distances.mean()), spread if spread > 1e-12 else 1.0])
             coreset.add(rows)
-            self._set_bank(i, coreset.finish())
+            self._set(f"bank_{i}", self._on_axes(i, coreset.finish()))
         self.scale = torch.tensor(scale).to(self.scale)
 
     def forward(self, features: Features) -> Scores:
@@ -110,16 +115,21 @@ class DepthBanks(Scorer):
     def _standing(self, i: int, rows: Tensor) -> Tensor:
         """Rows [B, D, h, w] -> their distances to bank i, standardised, [B, h, w]."""
         bank: Tensor = getattr(self, f"bank_{i}")
-        if rows.shape[1] != bank.shape[1]:
+        width = getattr(self, f"axes_{i}").shape[0] if self.dimensions else bank.shape[1]
+        if rows.shape[1] != width:
             raise TachaError(
-                f"{self.name} was fitted on {bank.shape[1]} features a row and was given {rows.shape[1]}: "
+                f"{self.name} was fitted on {width} features a row and was given {rows.shape[1]}: "
                 "use the net it was fitted with"
             )
-        distances = nearest_distances(_flat(rows), bank, 1)
+        distances = nearest_distances(self._on_axes(i, _flat(rows)), bank, 1)
         return ((distances - self.scale[i, 0]) / self.scale[i, 1]).reshape(rows.shape[0], *rows.shape[2:])
 
-    def _set_bank(self, i: int, bank: Tensor) -> None:
-        setattr(self, f"bank_{i}", bank.to(getattr(self, f"bank_{i}")))
+    def _on_axes(self, i: int, rows: Tensor) -> Tensor:
+        """Rows [N, D] -> [N, d]."""
+        return rows @ getattr(self, f"axes_{i}") if self.dimensions else rows
+
+    def _set(self, name: str, values: Tensor) -> None:
+        setattr(self, name, values.to(getattr(self, name)))
 
     def _levels(self, features: Features) -> tuple[Tensor, ...]:
         levels = features.levels

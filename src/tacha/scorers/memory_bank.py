@@ -12,6 +12,7 @@ from tacha.scorers.checks import one_of, whole
 from tacha.scorers.coreset import Coreset
 from tacha.scorers.moments import Moments
 from tacha.scorers.nearest import nearest_distances
+from tacha.scorers.reduction import principal_axes
 from tacha.scorers.rows import RowScorer
 
 
@@ -19,12 +20,14 @@ class MemoryBank(RowScorer):
     """Mean distance to the `neighbours` nearest of at most `size` good rows, a coreset of all of them.
 
     `whiten="channel"` first divides each feature by its standard deviation over the good rows.
-    `projection` is the number of dimensions the coreset is chosen in.
+    `projection` is the number of dimensions the coreset is chosen in; `dimensions` how many principal axes of the bank
+    rows are then compared on (0: all).
     PatchCore, Roth et al. 2022, sec. 3.1 to 3.3, with a streaming coreset and without score reweighting.
     """
 
     bank: Tensor
     scale: Tensor
+    axes: Tensor
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class MemoryBank(RowScorer):
         sigma: float = 0.0,
         whiten: str = "none",
         projection: int = 64,
+        dimensions: int = 0,
         seed: int = 0,
         reads: str = "patches",
     ) -> None:
@@ -41,8 +45,11 @@ class MemoryBank(RowScorer):
         self.size, self.neighbours = whole("size", size, 1), whole("neighbours", neighbours, 1)
         self.whiten = one_of("whiten", whiten, ("none", "channel"))
         self.projection, self.seed = whole("projection", projection, 1), whole("seed", seed, 0)
-        self.register_buffer("bank", torch.empty(0, 0))  # [N, D]
+        self.dimensions = whole("dimensions", dimensions, 0)
+        self.register_buffer("bank", torch.empty(0, 0))  # [N, D], or [N, d] on axes
         self.register_buffer("scale", torch.empty(0))  # [D]
+        if self.dimensions:
+            self.register_buffer("axes", torch.empty(0, 0))  # [D, d]
 
     @torch.no_grad()
     def fit(self, stream: Iterable[Features]) -> None:
@@ -52,7 +59,11 @@ class MemoryBank(RowScorer):
             scale = torch.ones_like(rows[0, 0]) if scale is None else scale
             coreset.add(rows.flatten(0, 1) * scale)
         assert scale is not None
-        self.scale, self.bank = scale.to(self.scale), coreset.finish().to(self.bank)
+        bank = coreset.finish()
+        if self.dimensions:
+            self.axes = principal_axes(bank, self.dimensions).to(self.axes)
+            bank = bank @ self.axes
+        self.scale, self.bank = scale.to(self.scale), bank.to(self.bank)
 
     def _channel_scale(self, stream: Iterable[Features]) -> Tensor:
         moments = Moments()
@@ -63,7 +74,9 @@ class MemoryBank(RowScorer):
         return spread.clamp(min=float(floor) or 1.0).reciprocal().float()
 
     def distance(self, rows: Tensor) -> Tensor:
-        self.check_width(rows, self.bank.shape[1])
+        self.check_width(rows, self.scale.shape[0])
         flat = (rows * self.scale).flatten(0, 1)  # [B * P, D]
+        if self.dimensions:
+            flat = flat @ self.axes
         nearest = nearest_distances(flat, self.bank, self.neighbours).mean(1)
         return nearest.reshape(-1, rows.shape[1])
