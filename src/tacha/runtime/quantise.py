@@ -7,6 +7,7 @@ import importlib.util
 import io
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ FEWEST = 16  # good images that a range may be taken from
 LARGEST = 2**40  # bytes of a constant that is folded: any
 OPERATORS = ("Conv", "Gemm", "MatMul")
 QUANTISERS = ("nncf", "onnxruntime")
+AXES = re.compile(r"(.*\.)?axes(_\d+)?")  # of `dimensions` in memory_bank and depth_banks
 
 
 class Plan(NamedTuple):
@@ -60,7 +62,7 @@ def in_int8(
     quantiser = available(quantiser)
     quantise = {"nncf": _by_nncf, "onnxruntime": _by_onnxruntime}[quantiser]
     model = _lean(artefact)
-    chosen = [node.name for node in model.graph.node if node.op_type in plan.operators][plan.spared :]
+    chosen = [node.name for node in _quantisable(model) if node.op_type in plan.operators][plan.spared :]
     try:
         with _quiet():
             model = quantise(model, images, chosen)
@@ -93,7 +95,7 @@ def available(quantiser: str | None) -> str:
 
 def candidates(artefact: Artefact) -> list[Plan]:
     """The plans that differ for this graph, from what gains most."""
-    held = [node.op_type for node in _lean(artefact).graph.node if node.op_type in OPERATORS]
+    held = [node.op_type for node in _quantisable(_lean(artefact))]
     out: dict[tuple[int, ...], Plan] = {}
     for plan in PLANS:
         places = [i for i, kind in enumerate(held) if kind in plan.operators][plan.spared :]
@@ -101,6 +103,12 @@ def candidates(artefact: Artefact) -> list[Plan]:
             operators = tuple(o for o in plan.operators if o in held)
             out.setdefault(tuple(places), Plan(operators, plan.spared))
     return list(out.values())
+
+
+def _quantisable(model: Any) -> list[Any]:
+    # What puts rows on a bank's axes stays exact: the distance to the row found is computed from what it gives.
+    nodes = [node for node in model.graph.node if node.op_type in OPERATORS]
+    return [node for node in nodes if not any(AXES.fullmatch(name) for name in node.input)]
 
 
 def _lean(artefact: Artefact) -> Any:
