@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.data.flaws import FLAWS, add_flaw
-from tacha.data.image import prepare, read_image
+from tacha.data.image import load_prepared, prepare, read_image
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.fitting import calibrated
@@ -189,6 +189,7 @@ def _probe(data: InspectionDataModule, size: int) -> _Probe:
                 drawn, _ = add_flaw(kinds[(len(flawed) + turn) % len(kinds)], pixels, rng)
             except ValueError:  # this kind cannot be seen on this image
                 continue
+            # Both from whole pixels: they shall differ by the flaw, not by how a JPEG was decoded.
             good.append(prepare(pixels, size))
             flawed.append(prepare(drawn, size))
             break
@@ -201,7 +202,7 @@ def _prepared(samples: Sequence[Sample], most: int, size: int) -> list[Image]:
     out: list[Image] = []
     for i in np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int):
         try:
-            out.append(prepare(read_image(samples[i].path), size))
+            out.append(load_prepared(samples[i].path, size)[0])
         except TachaError:
             continue
     return out
