@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ from statistics import mean, stdev
 
 from tacha.errors import TachaError
 from tacha.files import write_text
+from tacha.report.bench import TITLES
 from tacha.report.compare import MEAN, PICTURES, Comparison, Judged, by_setting, lower_is_better, over_seeds
 from tacha.report.compare_plots import interval_plot
 from tacha.report.curves import Curve, curve_plots
@@ -74,10 +76,22 @@ class Shown:
     more: int = 0
 
 
-def write_comparison(comparison: Comparison, folder: Path, metric: str = "image_auroc") -> Path:
+@dataclass(frozen=True)
+class SideBySide:
+    """A bench of one category: how it was measured, (name, cells) a line, and accuracy against latency."""
+
+    category: str
+    remark: str
+    body: list[tuple[str, list[str]]]
+    plot: Picture | None
+
+
+def write_comparison(
+    comparison: Comparison, folder: Path, metric: str = "image_auroc", measured: Sequence[SideBySide] = ()
+) -> Path:
     """Write compare.html, compare.csv and figures/ into `folder`; returns the page's path.
 
-    Raises TachaError for a metric that no run has.
+    `measured` is what a bench of the best entries found. Raises TachaError for a metric that no run has.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -100,6 +114,8 @@ def write_comparison(comparison: Comparison, folder: Path, metric: str = "image_
         curves=[Picture(png(p), f"Training and validation loss of {len(curves)} trainings, by epoch") for p in plots],
         trainings=[_training(name, curve) for name, curve in curves],
         pictures=[s for s in (_pictures(comparison, kind) for kind in PICTURES) if s.pictures],
+        bench_head=TITLES,
+        benches=measured,
         runs=[
             (run.label, str(run.folder), str(run.about.get("started") or ""), _seconds(run.about.get("seconds")))
             for run in comparison.runs
