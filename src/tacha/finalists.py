@@ -41,14 +41,14 @@ def finals(comparison: Comparison, metric: str, most: int) -> list[Final]:
     reopened = {folder: reopen(folder) for folder in dict.fromkeys(e.run.folder for e in chosen)}
     # What a run was judged on says nothing here: each is put on every engine asked for.
     shown = [{k: v for k, v in e.settings.items() if k not in ("engine", "precision")} for e in chosen]
-    entries = dict(zip(labels(shown, [e.run.folder for e in chosen]), chosen, strict=True))
+    entries = list(zip(labels(shown, [e.run.folder for e in chosen]), chosen, strict=True))
     return [_final(category, entries, reopened) for category in categories]
 
 
-def _final(category: str, chosen: dict[str, Entry], reopened: dict[Path, Reopened]) -> Final:
+def _final(category: str, chosen: list[tuple[str, Entry]], reopened: dict[Path, Reopened]) -> Final:
     named: list[tuple[str, Path]] = []
     judged_on: dict[Path, tuple[Sample, ...]] = {}
-    for name, entry in chosen.items():
+    for name, entry in chosen:
         run = reopened[entry.run.folder]
         path = _artefact(entry, run, category)
         judged_on[run.folder] = run.test_samples(path)

@@ -16,9 +16,11 @@ import yaml
 
 from tacha.cli import main
 from tacha.data.layouts import read_catalogue
-from tacha.finalists import finals
+from tacha.data.sample import Sample
+from tacha.finalists import Final, finals
 from tacha.report.compare import compare
 from tacha.runtime import artefact as artefacts
+from tacha.runtime.bench import Measured, Variant
 from tacha.runtime.compress import halved
 
 QUICK = ["--engines", "openvino", "--rounds", "1", "--count", "3", "--threads", "1", "--batch", "2"]
@@ -167,3 +169,30 @@ def test_data_in_another_place_are_the_same_data(runs: tuple[Path, Path], sample
     _root(runs[1], shutil.copytree(sample_root / "brick", tmp_path / "set" / "brick").parent)
     (final,) = finals(compare(runs), "image_auroc", 2)
     assert len(final.named) == 2
+
+
+def test_several_categories_end_in_their_mean(
+    runs: tuple[Path, Path],
+    artefact_path: Path,
+    good_image: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    auroc = {"metric": "image_auroc", "value": 0.8, "low": 0.7, "high": 0.9}
+
+    def measured(variants: list[Variant], images: list[Path], *_: object, **__: object) -> list[Measured]:
+        return [
+            Measured(v, {"threads": 1}, 0, 0, [[5.0]], [[4.0]], {images[0]: "good"}, figures=[auroc]) for v in variants
+        ]
+
+    sample = Sample(good_image, "brick", "test")
+    both = [Final(c, [("a", artefact_path), ("b", artefact_path)], (sample,)) for c in ("brick", "glass")]
+    monkeypatch.setattr("tacha.finalists.finals", lambda *_: both)
+    monkeypatch.setattr("tacha.commands.bench.bench", measured)
+    out = tmp_path / "out"
+    assert main(["compare", *map(str, runs), "--out", str(out), "--bench", "2", "--engines", "torch"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [str(out / "bench" / "frontier.png"), str(out / "compare.html")]
+    page = (out / "compare.html").read_text(encoding="utf-8")
+    assert page.index("in the mean over categories") < page.index(">brick <small>") < page.index(">glass <small>")
+    assert page.count(">a · torch f32<") == 3

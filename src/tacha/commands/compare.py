@@ -13,9 +13,10 @@ from rich.table import Table
 
 from tacha.commands.tables import figure_text
 from tacha.errors import TachaError
-from tacha.report.bench import cells, reference_of
-from tacha.report.compare import Comparison, Judged, compare
+from tacha.report.bench import TITLES, cells, means, reference_of
+from tacha.report.compare import MEAN, Comparison, Judged, compare
 from tacha.report.compare_html import SideBySide, check_metric, remarks, title_of, write_comparison
+from tacha.report.frontier import Point, frontier_plot
 from tacha.report.pictures import Picture, png
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _measured(
     """The bench of each category: for the page, and the files written."""
     from tacha.commands.bench import side_by_side
 
-    out, written = [], []
+    out, written, all_lines = [], [], []
     for final, variants in found:
         print(f"\n{final.category}: {len(final.named)} artefacts side by side")
         images = [s.path for s in final.samples]
@@ -77,12 +78,26 @@ def _measured(
             SideBySide(
                 final.category,
                 f"{remark}; ratios and changed verdicts are against {reference.variant.label}",
+                TITLES,
                 [(m.variant.label, cells(m, reference)) for m in lines],
                 Picture(png(plot), f"Accuracy against latency on {final.category}") if plot else None,
             )
         )
         written += paths
+        all_lines.append(lines)
+    points = means(all_lines) if len(all_lines) > 1 else []
+    if points:
+        plot = frontier_plot(points, "image AUROC, mean over categories", folder / "frontier.png")
+        body = [(p.label, [_interval(p), f"{p.milliseconds:.1f}"]) for p in points]
+        picture = Picture(png(plot), "Accuracy against latency in the mean over categories")
+        out.insert(0, SideBySide(MEAN, "over categories", ("image AUROC", "p50 ms"), body, picture))
+        written.append(plot)
     return out, written
+
+
+def _interval(point: Point) -> str:
+    interval = "" if point.low is None or point.high is None else f" ({point.low:.3f}–{point.high:.3f})"
+    return f"{point.value:.3f}{interval}"
 
 
 def table(comparison: Comparison, metric: str) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tacha.files import write_text
+from tacha.report.compare import Value, mean_of
 from tacha.report.frontier import Point, frontier_plot
 from tacha.runtime.bench import Measured, available_cores
 from tacha.versions import versions
@@ -84,6 +85,21 @@ def write_bench(folder: Path, found: Sequence[Measured], about: Mapping[str, Any
     ]
     if points:
         out.append(frontier_plot(points, "image AUROC", folder / "frontier.png"))
+    return out
+
+
+def means(found: Sequence[Sequence[Measured]]) -> list[Point]:
+    """Of what was measured in every category under one label: mean of the median times, mean AUROC and its interval."""
+    by_label: dict[str, list[Measured]] = {}
+    for m in (m for category in found for m in category if figure(m, "image_auroc")):
+        by_label.setdefault(m.variant.label, []).append(m)
+    out = []
+    for label, measured in by_label.items():
+        if len(measured) == len(found):
+            rows = [figure(m, "image_auroc") or {} for m in measured]
+            auroc = mean_of([Value(row["value"], row["low"], row["high"]) for row in rows])
+            times = [m.quantile(0.5) for m in measured]
+            out.append(Point(label, sum(times) / len(times), auroc.value, auroc.low, auroc.high))
     return out
 
 

@@ -13,7 +13,6 @@ from statistics import mean, stdev
 
 from tacha.errors import TachaError
 from tacha.files import write_text
-from tacha.report.bench import TITLES
 from tacha.report.compare import MEAN, PICTURES, Comparison, Judged, by_setting, lower_is_better, over_seeds
 from tacha.report.compare_plots import interval_plot
 from tacha.report.curves import Curve, curve_plots
@@ -82,6 +81,7 @@ class SideBySide:
 
     category: str
     remark: str
+    head: Sequence[str]
     body: list[tuple[str, list[str]]]
     plot: Picture | None
 
@@ -114,7 +114,6 @@ def write_comparison(
         curves=[Picture(png(p), f"Training and validation loss of {len(curves)} trainings, by epoch") for p in plots],
         trainings=[_training(name, curve) for name, curve in curves],
         pictures=[s for s in (_pictures(comparison, kind) for kind in PICTURES) if s.pictures],
-        bench_head=TITLES,
         benches=measured,
         runs=[
             (run.label, str(run.folder), str(run.about.get("started") or ""), _seconds(run.about.get("seconds")))
