@@ -33,6 +33,21 @@ def small_run(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
+def other_run(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder beside `small_run`: the same images under mahalanobis, calibrated on torch."""
+    from tacha.configuration import compose
+    from tacha.run import train
+
+    folder = tmp_path_factory.mktemp("other_run")
+    small = ["data.size=64", "data.batch_size=16", "evaluation.pixels=false", "runtime.engine=torch"]
+    train(
+        compose(["data=mvtec", f"data.root={sample_root}", "data.categories=[brick]", "scorer=mahalanobis", *small]),
+        folder,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
 def artefact_path(small_run: Path) -> Path:
     return small_run / "brick.tacha"
 

@@ -72,13 +72,7 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--data", metavar="DIR", help="a data set with test images, for accuracy too")
     bench.add_argument("--category", help="the category to use, where there are several (default: the artefacts')")
     bench.add_argument("--images", nargs="+", help="images to measure on (default: those of --data)")
-    bench.add_argument("--engines", metavar="LIST", help="such as openvino,torch (default: all)")
-    bench.add_argument("--precisions", metavar="LIST", default="f32", help="such as f32,bf16 (default: f32)")
-    bench.add_argument("--count", type=int, default=50, help="images a round at most (default: 50)")
-    bench.add_argument("--rounds", type=int, default=3, help="(default: 3)")
-    bench.add_argument("--batch", type=int, default=8, help="images at once for the throughput (default: 8)")
-    bench.add_argument("--threads", type=int, help="cores an engine may use (default: all that this process may)")
-    bench.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    _measuring(bench)
     bench.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_bench)")
 
     compress = verbs.add_parser("compress", help="smaller and faster variants of a run's artefacts, each checked")
@@ -109,9 +103,23 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders; a sweep's folder stands for its runs")
     compare.add_argument("--metric", default="image_auroc", help="what to rank by (default: image_auroc)")
     compare.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_compare)")
+    compare.add_argument(
+        "--bench", type=int, nargs="?", const=3, metavar="N", help="put the best N through `tacha bench` (default: 3)"
+    )
+    _measuring(compare.add_argument_group("with --bench"))
 
     verbs.add_parser("list", help="the models, scorers and engines there are")
     return top
+
+
+def _measuring(command: argparse._ActionsContainer) -> None:
+    command.add_argument("--engines", metavar="LIST", help="such as openvino,torch (default: all)")
+    command.add_argument("--precisions", metavar="LIST", default="f32", help="such as f32,bf16 (default: f32)")
+    command.add_argument("--count", type=int, default=50, help="images a round at most (default: 50)")
+    command.add_argument("--rounds", type=int, default=3, help="(default: 3)")
+    command.add_argument("--batch", type=int, default=8, help="images at once for the throughput (default: 8)")
+    command.add_argument("--threads", type=int, help="cores an engine may use (default: all that this process may)")
+    command.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
 
 
 def _engine(command: argparse.ArgumentParser) -> None:

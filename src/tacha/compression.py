@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.data.flaws import FLAWS, add_flaw
-from tacha.data.image import UInt8Image, prepare, read_image
+from tacha.data.image import UInt8Image, load_prepared, prepare, read_image
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.fitting import calibrated
@@ -207,6 +207,7 @@ def _worst(artefact: Artefact, probe: _Probe) -> float:
 def _probe(data: InspectionDataModule, size: int, engine: Engine) -> tuple[_Probe, npt.NDArray[np.float64]]:
     """Flaws drawn only as strongly as still leaves the engine something to miss, and the engine's scores."""
     good, flawed = _drawn(data)
+    # Both from whole pixels: they shall differ by the flaw, not by how a JPEG was decoded.
     still = [prepare(image, size) for image in good]
     labels = np.repeat([False, True], len(good))
     kept = np.array([float(engine(image[None])[0][0]) for image in still])
@@ -252,7 +253,7 @@ def _prepared(samples: Sequence[Sample], most: int, size: int) -> list[Image]:
     out: list[Image] = []
     for i in np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int):
         try:
-            out.append(prepare(read_image(samples[i].path), size))
+            out.append(load_prepared(samples[i].path, size)[0])
         except TachaError:
             continue
     return out

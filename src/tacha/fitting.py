@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from tacha.calibration import Calibration, calibrate
-from tacha.data.image import prepare, read_image
+from tacha.data.image import load_prepared
 from tacha.detector import Detector, check_pair
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features
@@ -158,7 +158,7 @@ def _probe(data: InspectionDataModule) -> Iterator[npt.NDArray[np.float32]]:
         if taken == PARITY_IMAGES:
             return
         try:
-            image = prepare(read_image(sample.path), data.train_set.size)
+            image, _ = load_prepared(sample.path, data.train_set.size)
         except TachaError:  # already listed by the loader that calibrated
             continue
         taken += 1

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tacha.calibration import Calibration
-from tacha.data.image import prepare, read_image
+from tacha.data.image import Prepared, load_prepared, prepare
 from tacha.errors import TachaError
 from tacha.inspection import Inspection, Region
 from tacha.regions import regions, upsample
@@ -22,6 +22,14 @@ from tacha.runtime.artefact import Artefact
 from tacha.runtime.engines import Engine, start
 
 Image = npt.NDArray[np.uint8]
+
+
+class _Read(NamedTuple):
+    """An image ready for the engine, and the (width, height) that it came with."""
+
+    path: Path | None
+    pixels: Prepared
+    size: tuple[int, int]
 
 
 class Inspector:
@@ -66,8 +74,7 @@ class Inspector:
 
         Raises TachaError for a file that cannot be read.
         """
-        path, pixels = _open(image)
-        return next(self._judge_all([(path, pixels, prepare(pixels, self.size))]))
+        return next(self._judge_all([self._read(image)]))
 
     def inspect_many(
         self,
@@ -83,7 +90,7 @@ class Inspector:
         source = iter(images)
         with ThreadPoolExecutor(max_workers=1 if batch == 1 else 2) as reader:
             waiting = [(x, reader.submit(self._read, x)) for x in islice(source, 2 * batch)]
-            ready: list[tuple[Path | None, Image, npt.NDArray[np.float32]]] = []
+            ready: list[_Read] = []
             while waiting:
                 image, future = waiting.pop(0)
                 for following in islice(source, 1):
@@ -100,21 +107,22 @@ class Inspector:
                     yield from self._judge_all(ready)
                     ready = []
 
-    def _read(self, image: str | os.PathLike[str] | Image) -> tuple[Path | None, Image, npt.NDArray[np.float32]]:
-        path, pixels = _open(image)
-        return path, pixels, prepare(pixels, self.size)
+    def _read(self, image: str | os.PathLike[str] | Image) -> _Read:
+        if isinstance(image, str | os.PathLike):
+            path = Path(image)
+            return _Read(path, *load_prepared(path, self.size))
+        pixels = _checked(image)
+        return _Read(None, prepare(pixels, self.size), (pixels.shape[1], pixels.shape[0]))
 
-    def _judge_all(self, ready: Sequence[tuple[Path | None, Image, npt.NDArray[np.float32]]]) -> Iterator[Inspection]:
-        outputs = self.engine(np.stack([image for _, _, image in ready]))
-        for i, (path, pixels, _) in enumerate(ready):
-            yield self._judged(path, pixels, float(outputs[0][i]), outputs[1][i] if len(outputs) > 1 else None)
+    def _judge_all(self, ready: Sequence[_Read]) -> Iterator[Inspection]:
+        outputs = self.engine(np.stack([image.pixels for image in ready]))
+        for i, image in enumerate(ready):
+            yield self._judged(image, float(outputs[0][i]), outputs[1][i] if len(outputs) > 1 else None)
 
-    def _judged(
-        self, path: Path | None, pixels: Image, score: float, anomaly_map: npt.NDArray[np.float32] | None
-    ) -> Inspection:
+    def _judged(self, image: _Read, score: float, anomaly_map: npt.NDArray[np.float32] | None) -> Inspection:
+        path, size = image.path, image.size
         if not np.isfinite(score):
             raise TachaError(f"{path or 'image'}: the detector gave no finite score; run `tacha check` on the artefact")
-        size = (pixels.shape[1], pixels.shape[0])
         limit = self.map_calibration.threshold if self.map_calibration else None
         found: tuple[Region, ...] = ()
         if anomaly_map is not None and limit is not None and score > self.threshold:
@@ -142,10 +150,7 @@ def load(path: str | Path, engine: str = "openvino", precision: str = "f32", thr
     return Inspector(artefacts.read(path), engine, precision, threads)
 
 
-def _open(image: Any) -> tuple[Path | None, Image]:
-    if isinstance(image, str | os.PathLike):
-        path = Path(image)
-        return path, read_image(path)
+def _checked(image: Any) -> Image:
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
         raise TachaError(
@@ -153,4 +158,4 @@ def _open(image: Any) -> tuple[Path | None, Image]:
         )
     if pixels.size == 0:
         raise TachaError("an image array must hold at least one pixel")
-    return None, np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+    return pixels

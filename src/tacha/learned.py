@@ -113,9 +113,9 @@ def _confusion(net: Net) -> npt.NDArray[np.int64]:
 def _images(chosen: Sequence[Prediction], size: int) -> torch.Tensor:
     import torch
 
-    from tacha.data.image import prepare, read_image
+    from tacha.data.image import load_prepared
 
-    return torch.stack([torch.from_numpy(prepare(read_image(p.path), size)) for p in chosen])
+    return torch.stack([torch.from_numpy(load_prepared(p.path, size)[0]) for p in chosen])
 
 
 def _rate(metric: str, hits: int, n: int) -> Figure:

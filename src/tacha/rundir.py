@@ -71,8 +71,8 @@ def write_gallery(
     entries = []
     for kind, chosen in kinds.items():
         for number, p in enumerate(chosen[:count]):
+            found = inspector.inspect(p.path)
             image = read_image(p.path)
-            found = inspector.inspect(image)
             panel = image
             if found.map is not None and found.map_threshold is not None:
                 panel = heat_overlay(image, found.map, found.map_threshold, tuple(inspector.card["map_scale"]))

@@ -63,19 +63,13 @@ def auroc(**categories: tuple[float, float | None, float | None]) -> dict[tuple[
     return {(c, "image_auroc"): v for c, v in categories.items()}
 
 
-def test_a_real_sweep_as_a_user_compares_it(small_run: Path, sample_root: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
-    from tacha.configuration import compose
-    from tacha.run import train
-
-    small = ["data.size=64", "data.batch_size=16", "evaluation.pixels=false", "runtime.engine=torch"]
-    other = ["data=mvtec", f"data.root={sample_root}", "data.categories=[brick]", "scorer=mahalanobis", *small]
-    train(compose(other), tmp_path / "other")
+def test_a_real_sweep_as_a_user_compares_it(small_run: Path, other_run: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "out"
-    assert main(["compare", str(small_run), str(tmp_path / "other"), "--out", str(out)]) == 0
+    assert main(["compare", str(small_run), str(other_run), "--out", str(out)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == str(out / "compare.html")
     rows = [r for r in csv.DictReader((out / "compare.csv").open()) if r["metric"] == "image_auroc"]
-    for folder, row in zip((small_run, tmp_path / "other"), rows, strict=True):
+    for folder, row in zip((small_run, other_run), rows, strict=True):
         truth = next(
             r for r in json.loads((folder / "metrics.json").read_text())["rows"] if r["metric"] == "image_auroc"
         )

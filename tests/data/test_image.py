@@ -5,13 +5,14 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tacha.data.image import prepare, read_image, read_mask
+from tacha.data.image import load_prepared, prepare, read_image, read_mask
 from tacha.errors import TachaError
 
 GREY = np.arange(12 * 20, dtype=np.uint8).reshape(12, 20)
@@ -186,12 +187,13 @@ def _out_of_range(path: Path) -> Path:
         ("a.png", lambda p: wide_png(p, 11_000), "11000x11000 pixels, more than the 100,000,000"),
     ],
 )
-def test_hostile_files(tmp_path: Path, name: str, make: object, message: str) -> None:
+@pytest.mark.parametrize("read", [read_image, lambda p: load_prepared(p, 4)], ids=["whole", "prepared"])
+def test_hostile_files(tmp_path: Path, name: str, make: object, message: str, read: Callable[[Path], object]) -> None:
     path = make(tmp_path / name)  # type: ignore[operator]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with pytest.raises(TachaError, match=message) as caught:
-            read_image(path)
+            read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None

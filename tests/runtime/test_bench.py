@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tacha import load
-from tacha.cli import main
+from tacha.cli import main, parser
+from tacha.commands.bench import chosen_variants
 from tacha.errors import TachaError
+from tacha.report.bench import means
 from tacha.report.frontier import Point, frontier, frontier_plot
+from tacha.runtime import artefact as artefacts
 from tacha.runtime import bench as benches
 from tacha.runtime.bench import Measured, Variant
 
@@ -62,6 +66,21 @@ def test_what_cannot_be_measured(
     assert error.count("\n") == 1
 
 
+def test_int8_is_measured_where_it_runs(
+    artefact_path: Path, good_image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = artefacts.read(artefact_path)
+    path = artefacts.write(
+        replace(whole, card={**whole.card, "arithmetic": {"int8": []}}), tmp_path / "brick.int8.tacha"
+    )
+    asked = parser().parse_args(["bench", str(artefact_path), str(path)])
+    chosen = chosen_variants([("", artefact_path), ("", path)], asked)
+    assert {v.engine for v in chosen if v.artefact == artefact_path} == {"openvino", "onnxruntime", "torch"}
+    assert {v.engine for v in chosen if v.artefact == path} == {"openvino", "onnxruntime"}
+    assert main(["bench", str(path), "--images", str(good_image), "--engines", "torch"]) == 2
+    assert "torch no int8" in capsys.readouterr().err
+
+
 def test_a_process_that_is_killed_is_named(
     artefact_path: Path, good_image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +104,20 @@ def test_ratios_and_changes_against_loops() -> None:
     assert a.quantile(0.5) == 3.5
     a.verdicts, b.verdicts = {Path("x"): "good", Path("y"): "flawed"}, {Path("x"): "flawed", Path("y"): "flawed"}
     assert a.changed(b) == 1
+
+
+def test_means_over_categories_of_what_was_measured_in_all() -> None:
+    def measured(name: str, value: float, times: list[float]) -> Measured:
+        auroc = {"metric": "image_auroc", "value": value, "low": value - 0.03, "high": value + 0.04}
+        return Measured(Variant(Path("x"), "torch", "f32", name), {}, 0, 0, [times], figures=[auroc])
+
+    nut = [measured("a", 0.8, [1, 2, 9]), measured("b", 0.7, [5]), measured("a · f16", 0.9, [1])]
+    screw = [measured("a", 0.9, [4]), measured("b", 0.6, [7])]
+    a, b = means([nut, screw])
+    assert (a.label, a.milliseconds, a.value) == ("a · torch f32", 3, pytest.approx(0.85))
+    assert a.low == pytest.approx(0.85 - 0.03 / 2**0.5)
+    assert a.high == pytest.approx(0.85 + 0.04 / 2**0.5)
+    assert (b.label, b.milliseconds, b.value) == ("b · torch f32", 6, pytest.approx(0.65))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -7,7 +7,7 @@ import argparse
 import numpy as np
 
 from tacha.commands.images import expand
-from tacha.data.image import prepare, read_image
+from tacha.data.image import load_prepared
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.engines import ENGINES
 from tacha.runtime.parity import compare, reference_of
@@ -23,7 +23,7 @@ def run(asked: argparse.Namespace) -> int:
         f"{size} px, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
     )
     if asked.images:
-        images = [prepare(read_image(path), size) for path in expand(asked.images)]
+        images = [load_prepared(path, size)[0] for path in expand(asked.images)]
     else:
         rng = np.random.default_rng(0)
         images = [rng.random((3, size, size), dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tacha.compression import KINDS, Compressed, Material, Wanted, compress
 from tacha.errors import TachaError
-from tacha.run import catalogue_of, detectors
+from tacha.reopening import reopen
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.quantise import available
 
@@ -29,11 +28,12 @@ def run(asked: argparse.Namespace) -> int:
     quantiser = available(asked.quantiser)
     wanted = Wanted(kinds, asked.bank, asked.dimensions, asked.budget / 100, quantiser)
     paths, folder = _artefacts(Path(asked.source))
-    settings = _settings(folder / "config.yaml")
+    reopened = reopen(folder)
+    settings = reopened.settings
     found: list[Compressed] = []
     notes: list[str] = []
     for path in paths:
-        material = _material(path, settings, folder)
+        material = Material(reopened.data(path), settings["calibration"], settings["runtime"])
         where = Path(asked.out) if asked.out else path.parent
         variants, said = compress(path, material, wanted, where)
         found, notes = [*found, *variants], [*notes, *said]
@@ -86,35 +86,3 @@ def _artefacts(source: Path) -> tuple[list[Path], Path]:
     if "variant" in artefacts.read(source).card:
         raise TachaError(f"{source}: is a variant already; compress the artefact that it was made from")
     return [source], source.parent
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TachaError(
-            f"{path}: cannot be read, and compressing needs the run's settings to find its good images again; "
-            "name the run folder, or an artefact inside it"
-        ) from error
-    if not isinstance(settings, dict) or not {"data", "model", "calibration", "seed", "runtime"} <= set(settings):
-        raise TachaError(f"{path}: is not the configuration of a run; run `tacha train` again")
-    return settings
-
-
-def _material(path: Path, settings: dict[str, Any], folder: Path) -> Material:
-    from tacha.nets import Nets, data_module
-
-    card = artefacts.read(path).card
-    catalogue = Nets(settings, catalogue_of(settings["data"]), folder).catalogue
-    categories = dict(detectors(settings, catalogue))
-    name = card["name"]
-    if name not in categories:
-        raise TachaError(f"{path}: is of {name!r}, which the run's settings do not name ({', '.join(categories)})")
-    if card["data"]["digest"] != catalogue.digest():
-        raise TachaError(
-            f"{catalogue.root}: is not what {path.name} was fitted on (files were added, removed or renamed), so its "
-            "held-out images cannot be told; train again"
-        )
-    return Material(data_module(catalogue, categories[name], settings), settings["calibration"], settings["runtime"])

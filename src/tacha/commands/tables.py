@@ -55,7 +55,7 @@ def metric_table(rows: Sequence[dict[str, Any]]) -> Table:
         means = []
         for _, key in columns:
             numbers = [v[key]["value"] for v in values.values() if key in v]
-            means.append(_number(key, sum(numbers) / len(numbers)))
+            means.append(figure_text(key, sum(numbers) / len(numbers)))
         table.add_row("mean", *means, style="bold")
     return table
 
@@ -63,11 +63,12 @@ def metric_table(rows: Sequence[dict[str, Any]]) -> Table:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "–"
-    text = _number(row["metric"], row["value"])
+    text = figure_text(row["metric"], row["value"])
     if row["metric"] == "image_auroc" and row["low"] is not None:
         text += f" [{row['low']:.3f}–{row['high']:.3f}]"
     return text
 
 
-def _number(metric: str, value: float) -> str:
+def figure_text(metric: str, value: float) -> str:
+    """A figure with the digits that a terminal's table shows."""
     return f"{value:.1f}" if metric in ("fit_seconds", "inspect_ms_p50") else f"{value:.3f}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +17,9 @@ from tacha.errors import TachaError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 100_000_000
+# A JPEG is decoded at no less than this many times the side that is wanted. At twice, edges lose up to 11 of 255
+# levels and scores drift; at four times, next to nothing (docs/results.md).
+DETAIL = 4
 
 # Any other format stays shut, EPS with its interpreter above all. JPEG covers the MPO that some cameras write.
 _FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP")
@@ -28,8 +33,10 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTERS = tuple(_UPRIGHT[i] for i in (5, 6, 7, 8))
 
 UInt8Image = npt.NDArray[np.uint8]
+Prepared = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Source = str | os.PathLike[str] | BinaryIO
 
@@ -66,18 +73,52 @@ def read_mask(source: Source, size: tuple[int, int] | None = None, max_pixels: i
     return flaw
 
 
-def prepare(image: UInt8Image, size: int) -> npt.NDArray[np.float32]:
-    """uint8 [H, W, 3] to float32 [3, size, size] in 0..1, by an antialiased bilinear resize to a square.
+def prepare(image: UInt8Image, size: int) -> Prepared:
+    """uint8 [H, W, 3] RGB or [H, W] grey to float32 [3, size, size] in 0..1, by an antialiased bilinear resize to a
+    square."""
+    return _unit(_resized(Image.fromarray(image), size))
 
-    Training and inspection both come through here, so that they see the same pixels.
+
+def load_prepared(source: Source, size: int, max_pixels: int = MAX_PIXELS) -> tuple[Prepared, tuple[int, int]]:
+    """An image file as float32 [3, size, size] in 0..1, and the (width, height) of the upright original.
+
+    What `prepare(read_image(source), size)` gives, for less: grey stays in one channel until it is small, and a JPEG
+    whose sides allow it is decoded at a half, a quarter or an eighth, but at DETAIL times `size` or more. The two are
+    equal but for one level of 255 in images that EXIF turns, and in a reduced JPEG at most 10 (stripes of full
+    contrast; photographs 4). Training, calibration and inspection all read files by this function, so that they see
+    the same pixels. Raises TachaError as `read_image` does.
     """
-    resized = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-    chw = np.asarray(resized, dtype=np.float32).transpose(2, 0, 1)
-    return np.ascontiguousarray(chw) / np.float32(255)
+    with _opened(source, max_pixels) as image:
+        width, height = image.size
+        _reduce(image, DETAIL * size)
+        image.load()
+        turn = _turn(image)
+    small = _resized(_plain(image, _name(source)), size)
+    if turn is not None:
+        small = small.transpose(turn)
+    return _unit(small), (height, width) if turn in _QUARTERS else (width, height)
 
 
 def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """A decoded Pillow image, upright, in the mode its file has. Raises TachaError."""
+    with _opened(source, max_pixels) as image:
+        image.load()
+        turn = _turn(image)
+        if turn is None:
+            return image
+        turned = image.transpose(turn)
+        turned.format = image.format
+        return turned
+
+
+def to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
+    """A decoded Pillow image of any mode as RGB uint8 [H, W, 3]; the rules are those of `read_image`."""
+    return np.array(_plain(image, name).convert("RGB"), dtype=np.uint8)
+
+
+@contextmanager
+def _opened(source: Source, max_pixels: int) -> Iterator[Image.Image]:
+    """The file opened and its size checked, nothing decoded; whatever the block meets becomes a TachaError."""
     name = _name(source)
     if isinstance(source, (str, os.PathLike)):
         _check_file(Path(source))
@@ -85,8 +126,7 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
         with Image.open(source, formats=_FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise TachaError(_too_large(name, f"{image.width}x{image.height} pixels", max_pixels))
-            image.load()
-            return _upright(image)
+            yield image
     except TachaError:
         raise
     except Image.DecompressionBombError:
@@ -100,18 +140,36 @@ def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise TachaError(f"{name}: damaged image ({reason}); replace or remove the file") from None
 
 
-def to_rgb(image: Image.Image, name: str = "image") -> UInt8Image:
-    """A decoded Pillow image of any mode as RGB uint8 [H, W, 3]; the rules are those of `read_image`."""
+def _plain(image: Image.Image, name: str) -> Image.Image:
+    """The image as 8-bit grey or RGB without transparency."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = _deep_grey(image, name)
-        return np.repeat(grey[..., None], 3, axis=-1)
+        return Image.fromarray(_deep_grey(image, name))
     try:
         if image.has_transparency_data:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
-        return np.array(image.convert("RGB"), dtype=np.uint8)
+        return image if image.mode in ("L", "RGB") else image.convert("RGB")
     except (ValueError, OSError):
         raise TachaError(f"{name}: colour mode {image.mode} cannot be read; save the image as RGB") from None
+
+
+def _reduce(image: Image.Image, least: int) -> None:
+    """Have a JPEG decoded smaller, with `least` pixels a side at the fewest; other formats stay as they are."""
+    for scale in (8, 4, 2):
+        width, height = (n // scale for n in image.size)
+        # Where a side is no multiple, the last row of the reduced image would stand for fewer rows than the others.
+        if (width * scale, height * scale) == image.size and min(width, height) >= least:
+            image.draft(None, (width, height))
+            return
+
+
+def _resized(image: Image.Image, size: int) -> Image.Image:
+    return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _unit(image: Image.Image) -> Prepared:
+    chw = np.asarray(image.convert("RGB"), dtype=np.float32).transpose(2, 0, 1)
+    return np.ascontiguousarray(chw) / np.float32(255)
 
 
 def _deep_grey(image: Image.Image, name: str) -> UInt8Image:
@@ -127,14 +185,10 @@ def _deep_grey(image: Image.Image, name: str) -> UInt8Image:
     return scaled
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes a decoded image upright, by its EXIF orientation."""
     # Pillow's exif_transpose also rewrites the EXIF block, which fails on blocks that are merely odd.
-    method = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
-    if method is None:
-        return image
-    turned = image.transpose(method)
-    turned.format = image.format
-    return turned
+    return _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
 
 
 def _check_file(path: Path) -> None:

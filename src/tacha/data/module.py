@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from tacha.data.holdout import hold_out
-from tacha.data.image import prepare, read_image
+from tacha.data.image import load_prepared
 from tacha.data.sample import Catalogue, Sample
 from tacha.errors import TachaError
 
@@ -44,7 +44,7 @@ class ImageDataset(Dataset[Item]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Item:
-        return torch.from_numpy(prepare(read_image(self.samples[index].path), self.size)), index
+        return torch.from_numpy(load_prepared(self.samples[index].path, self.size)[0]), index
 
     def __getitems__(self, indices: list[int]) -> list[Item | Unreadable]:
         """A batch's items, as torch's fetcher asks for them."""

@@ -56,9 +56,13 @@ class RunFolder:
 
 @dataclass
 class Entry:
-    """One line of the comparison: a run, or one of its scorers. `figures` is {metric: {category: Value}}."""
+    """One line of the comparison: a run, or one of its scorers. `figures` is {metric: {category: Value}}.
+
+    `rows` is what its rows of metrics.json say of themselves, `settings` what is shown: that which tells entries apart.
+    """
 
     run: RunFolder
+    rows: dict[str, str]
     settings: dict[str, str]
     figures: dict[str, dict[str, Value]] = field(default_factory=dict)
     label: str = ""
@@ -103,6 +107,12 @@ class Comparison:
         sign = -1 if lower_is_better(metric) else 1
         top = max(known, key=lambda v: sign * v.value)
         return [None if v is None else Judged(v, v.value == top.value, _apart(top, v, sign)) for v in values]
+
+    def ranked(self, metric: str) -> list[Entry]:
+        """The entries best first by the metric's mean over categories, or its only one; without those that lack it."""
+        column = self.judged(metric, self.categories(metric)[-1])
+        known = [(j.value.value, e) for e, j in zip(self.entries, column, strict=True) if j is not None]
+        return [e for _, e in sorted(known, key=lambda x: x[0], reverse=not lower_is_better(metric))]
 
     def _value(self, entry: Entry, metric: str, category: str) -> Value | None:
         found = entry.figures.get(metric, {})
@@ -292,7 +302,7 @@ def _entries(run: RunFolder) -> list[Entry]:
         if variant["scorer"] in ("null", "") and any(r.get("scorer") for r in run.rows):
             shared.append(row)
             continue
-        entry = made.setdefault(tuple(variant.values()), Entry(run, variant))
+        entry = made.setdefault(tuple(variant.values()), Entry(run, variant, variant))
         entry.figures.setdefault(row["metric"], {})[str(row["category"])] = _figure_of(row)
     for row in shared:
         for entry in made.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -74,10 +75,23 @@ class Shown:
     more: int = 0
 
 
-def write_comparison(comparison: Comparison, folder: Path, metric: str = "image_auroc") -> Path:
+@dataclass(frozen=True)
+class SideBySide:
+    """A bench of one category: how it was measured, (name, cells) a line, and accuracy against latency."""
+
+    category: str
+    remark: str
+    head: Sequence[str]
+    body: list[tuple[str, list[str]]]
+    plot: Picture | None
+
+
+def write_comparison(
+    comparison: Comparison, folder: Path, metric: str = "image_auroc", measured: Sequence[SideBySide] = ()
+) -> Path:
     """Write compare.html, compare.csv and figures/ into `folder`; returns the page's path.
 
-    Raises TachaError for a metric that no run has.
+    `measured` is what a bench of the best entries found. Raises TachaError for a metric that no run has.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -100,6 +114,7 @@ def write_comparison(comparison: Comparison, folder: Path, metric: str = "image_
         curves=[Picture(png(p), f"Training and validation loss of {len(curves)} trainings, by epoch") for p in plots],
         trainings=[_training(name, curve) for name, curve in curves],
         pictures=[s for s in (_pictures(comparison, kind) for kind in PICTURES) if s.pictures],
+        benches=measured,
         runs=[
             (run.label, str(run.folder), str(run.about.get("started") or ""), _seconds(run.about.get("seconds")))
             for run in comparison.runs

@@ -29,15 +29,16 @@ WARM_UP = 3  # images
 
 @dataclass(frozen=True)
 class Variant:
-    """One artefact on one engine."""
+    """One artefact on one engine, under a name of its own or else its file's."""
 
     artefact: Path
     engine: str
     precision: str = "f32"
+    name: str = ""
 
     @property
     def label(self) -> str:
-        return f"{self.artefact.stem} · {self.engine} {self.precision}"
+        return f"{self.name or self.artefact.stem} · {self.engine} {self.precision}"
 
 
 @dataclass
