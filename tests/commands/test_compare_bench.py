@@ -21,7 +21,7 @@ from tacha.finalists import Final, finals
 from tacha.report.compare import compare
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.bench import Measured, Variant
-from tacha.runtime.compress import halved
+from tacha.runtime.storage import halved
 
 QUICK = ["--engines", "openvino", "--rounds", "1", "--count", "3", "--threads", "1", "--batch", "2"]
 
