@@ -15,7 +15,7 @@ from tacha.data.sample import Catalogue, Sample
 from tacha.detector import check_pair, scorers_for
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, Prediction, evaluate
-from tacha.files import write_text
+from tacha.files import check_folder, write_text
 from tacha.fitting import fit_detector
 from tacha.inspector import Inspector
 from tacha.learned import class_report, learning_rows, test_pictures
@@ -247,6 +247,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TachaError(f"{folder}: cannot be made ({error.strerror}); set hydra.run.dir elsewhere") from error
+    check_folder(folder)
 
 
 def _plain(value: Any) -> Any:

@@ -19,7 +19,7 @@ from tacha.commands.images import expand
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
-from tacha.files import write_text
+from tacha.files import check_folder, write_text
 from tacha.report.frontier import Point, frontier_plot
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.bench import Measured, Variant, available_cores, bench
@@ -31,6 +31,8 @@ def run(asked: argparse.Namespace) -> int:
     """A table side by side, bench.json, and a picture of accuracy against latency where images are labelled."""
     if asked.rounds < 1 or asked.count < 1:
         raise TachaError("--rounds and --count: give 1 or more")
+    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_bench"
+    check_folder(folder)
     variants = _variants(asked)
     samples = _samples(asked, variants[0])
     images = expand(asked.images) if asked.images else [s.path for s in samples]
@@ -38,7 +40,6 @@ def run(asked: argparse.Namespace) -> int:
     found = bench(
         variants, images, samples, rounds=asked.rounds, threads=asked.threads, batch=asked.batch, seed=asked.seed
     )
-    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_bench"
     reference = next((m for m in found if (m.variant.engine, m.variant.precision) == ("torch", "f32")), found[0])
     console = Console(width=None if Console().is_terminal else 160)
     console.print(

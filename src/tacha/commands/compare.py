@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tacha.commands.tables import _number
+from tacha.files import check_folder
 from tacha.report.compare import Comparison, Judged, compare
 from tacha.report.compare_html import check_metric, remarks, title_of, write_comparison
 
@@ -19,9 +20,10 @@ CATEGORIES_SHOWN = 4  # in a terminal; the page has them all
 
 def run(asked: argparse.Namespace) -> int:
     """A table of the metric, what the intervals do not tell apart, and the paths to open."""
+    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_compare"
+    check_folder(folder)
     comparison = compare(asked.runs)
     check_metric(comparison, asked.metric)
-    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_compare"
     page = write_comparison(comparison, folder, asked.metric)
     console = Console(width=None if Console().is_terminal else 120)
     console.print(

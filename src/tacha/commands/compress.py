@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tacha.compression import Compressed, Material, compress
 from tacha.errors import TachaError
+from tacha.files import check_folder
 from tacha.run import catalogue_of, detectors
 from tacha.runtime import artefact as artefacts
 
@@ -27,6 +28,7 @@ def run(asked: argparse.Namespace) -> int:
     if asked.budget < 0:
         raise TachaError(f"--budget {asked.budget}: give AUROC points of 0 or more")
     paths, folder = _artefacts(Path(asked.source))
+    check_folder(Path(asked.out) if asked.out else folder)
     settings = _settings(folder / "config.yaml")
     found: list[Compressed] = []
     notes: list[str] = []

@@ -19,13 +19,15 @@ from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, evaluate
-from tacha.files import write_text
+from tacha.files import check_folder, write_text
 from tacha.inspector import Inspector, load
 from tacha.versions import versions
 
 
 def run(asked: argparse.Namespace) -> int:
     """Figures of one artefact on one test set; the artefact is not changed."""
+    if asked.out:
+        check_folder(Path(asked.out))
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
     catalogue = read_catalogue(Path(asked.data), asked.layout, require_good=False)
     samples, notes = _unlearned(_test_samples(catalogue, asked.category, inspector.name), inspector)
