@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("artefact", help="a .tacha file")
     check.add_argument("images", nargs="*", help="images to compare on (default: seeded noise and textures)")
     check.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    check.add_argument("--probe", action="store_true", help="instead, measure anew which engine is to judge here")
 
     bench = verbs.add_parser("bench", help="artefacts and engines side by side: accuracy, latency, size, memory")
     bench.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help=".tacha files of one product")
@@ -111,9 +112,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _engine(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--engine", default="openvino", choices=ENGINES, help="(default: openvino)")
     command.add_argument(
-        "--precision", default="f32", choices=("f32", "bf16"), help="arithmetic of the engine (default: f32)"
+        "--engine", default="auto", choices=("auto", *ENGINES), help="(default: auto, the fastest, measured once)"
+    )
+    command.add_argument(
+        "--precision", default="auto", choices=("auto", "f32", "bf16"), help="(default: auto, the calibration's)"
     )
     command.add_argument("--threads", type=int, help="cores the engine may use (default: its own choice)")
 

@@ -77,10 +77,8 @@ def compress(
     kept. The test set is not looked at. Raises TachaError where nothing can be gained or too few images are there.
     """
     original = artefacts.read(path)
-    runtime = material.runtime
     probe = _probe(material.data, original.card["input"]["size"])
-    began = start(original, runtime["engine"], runtime["precision"], runtime.get("threads"))
-    before = probe.scores(began)
+    before = probe.scores(_as_calibrated(original, material))
     made: list[tuple[str, Artefact]] = []
     notes: list[str] = []
     base, prefix = original, ""
@@ -111,8 +109,8 @@ def _checked(
     path: Path,
 ) -> Compressed:
     """The variant judged beside its original, calibrated anew if its scores moved, and written."""
-    runtime, name = material.runtime, str(original.card["name"])
-    engine = start(variant, runtime["engine"], runtime["precision"], runtime.get("threads"))
+    name = str(original.card["name"])
+    engine = _as_calibrated(variant, material)
     after = probe.scores(engine)
     threshold = float(original.card["calibration"]["threshold"])
     moved = float(np.abs(after - before).max() / max(abs(threshold), 1e-12))
@@ -136,6 +134,12 @@ def _checked(
     artefacts.write(replace(variant, card={**card, "variant": about}), where)
     mib, mib_before = (p.stat().st_size / 2**20 for p in (where, path))
     return Compressed(where, mib, mib_before, len(before), changed, moved, drawn[0], drawn[1], recalibrated)
+
+
+def _as_calibrated(artefact: Artefact, material: Material) -> Engine:
+    """The engine and precision that calibrated the original, and that a variant's thresholds are to be of."""
+    on = artefact.card["calibrated_on"]
+    return start(artefact, on["engine"], on["precision"], material.runtime.get("threads"))
 
 
 def _int8(

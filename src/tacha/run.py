@@ -43,7 +43,10 @@ class Run:
 
 @dataclass
 class _Found:
-    """What a run has found so far. `predictions` are by scorer: "" is the detector's own, the others by their label."""
+    """What a run has found so far. `predictions` are by scorer: "" is the detector's own, the others by their label.
+
+    `runtime`, by scorer's name, is what was chosen for its first category and judges the others, for one table's sake.
+    """
 
     notes: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -52,6 +55,7 @@ class _Found:
     calibration: dict[str, Any] = field(default_factory=dict)
     skipped: list[list[str]] = field(default_factory=list)
     gallery: dict[str, Any] = field(default_factory=dict)
+    runtime: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def skip(self, files: Iterable[tuple[Path, str]]) -> None:
         self.skipped += [[str(path), reason] for path, reason in files]
@@ -101,7 +105,7 @@ def train(settings: Settings, folder: Path) -> Run:
 
 def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
-    from tacha.runtime.engines import ENGINES, PRECISIONS
+    from tacha.runtime.engines import AUTO, ENGINES, PRECISIONS
 
     model = model_of(settings["model"])
     if not settings.get("scorer"):
@@ -115,11 +119,11 @@ def check_settings(settings: Settings) -> None:
         from tacha.training.learn import check_trainer
 
         check_trainer(settings["trainer"])
-    ENGINES.get(settings["runtime"]["engine"])
-    if settings["runtime"]["precision"] not in PRECISIONS:
-        raise TachaError(
-            f"runtime.precision={settings['runtime']['precision']!r}: choose one of {', '.join(PRECISIONS)}"
-        )
+    runtime = settings["runtime"]
+    if runtime["engine"] != AUTO:
+        ENGINES.get(runtime["engine"])
+    if runtime["precision"] not in (AUTO, *PRECISIONS):
+        raise TachaError(f"runtime.precision={runtime['precision']!r}: choose one of {AUTO}, {', '.join(PRECISIONS)}")
     name = settings["name"]
     if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
         raise TachaError(f"name={name!r}: give a plain name, for files are named after it")
@@ -187,10 +191,13 @@ def _fitted(
     name: str,
     found: _Found,
 ) -> tuple[Inspector, float]:
-    runtime, seed = settings["runtime"], settings["seed"]
+    runtime: Settings = found.runtime.get(scorer["name"]) or settings["runtime"]
+    seed = settings["seed"]
     device = _device(settings["trainer"]["accelerator"])
     fitted = fit_detector(data, name, net, scorer, settings["calibration"], runtime, seed=seed, device=device)
     inspector = Inspector(fitted.artefact, fitted.engine)
+    found.runtime[scorer["name"]] = {**runtime, **fitted.artefact.card["calibrated_on"]}
+    found.notes += fitted.refused
     found.notes += [
         f"{name}: {p.engine} and torch differ under {scorer['name']}: {p.changed_verdicts} verdicts of {p.images}, "
         f"scores by {p.largest_difference:.2g} of the threshold"

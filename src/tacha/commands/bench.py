@@ -22,8 +22,9 @@ from tacha.errors import TachaError
 from tacha.files import check_folder, write_text
 from tacha.report.frontier import Point, frontier_plot
 from tacha.runtime import artefact as artefacts
-from tacha.runtime.bench import Measured, Variant, available_cores, bench
+from tacha.runtime.bench import Measured, Variant, bench
 from tacha.runtime.engines import ENGINES, PRECISIONS
+from tacha.runtime.machine import available_cores
 from tacha.versions import versions
 
 

@@ -32,7 +32,7 @@ def run(asked: argparse.Namespace) -> int:
     catalogue = read_catalogue(Path(asked.data), asked.layout, require_good=False)
     samples, notes = _unlearned(_test_samples(catalogue, asked.category, inspector.name), inspector)
     result = evaluate(inspector, samples, asked.seed)
-    result.notes += notes
+    result.notes += [*notes, *([inspector.note] if inspector.note else [])]
     lines = rundir.rows(result.figures, inspector, asked.seed)
     Console(width=None if Console().is_terminal else 120).print(metric_table(lines))
     print(f"{inspector.name}: {inspector.calibration.guarantee()}")
@@ -112,5 +112,6 @@ def _write(
     rundir.write_metrics(folder, lines, about)
     rundir.write_predictions(folder, result.predictions)
     settings = {k: v for k, v in vars(asked).items() if k not in ("rest", "verb") and v is not None}
+    settings |= {"engine": inspector.engine.name, "precision": inspector.engine.precision}
     write_text(folder / "config.yaml", json.dumps(settings, indent=1) + "\n")
     write_report(folder)

@@ -25,6 +25,8 @@ def run(asked: argparse.Namespace) -> int:
     if asked.overlays:
         check_folder(Path(asked.overlays))
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
+    if inspector.note:
+        print(f"tacha: note: {inspector.note}", file=sys.stderr)
     skipped: list[tuple[Path, str]] = []
     results: list[dict[str, Any]] = []
     began = time.perf_counter()
