@@ -68,8 +68,9 @@ def train(settings: Settings, folder: Path) -> Run:
     """
     began, started = time.perf_counter(), datetime.now(timezone.utc)
     check_settings(settings)
+    check_folder(folder)
     catalogue = catalogue_of(settings["data"])
-    _make(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     nets = Nets(settings, catalogue, folder)
     catalogue = nets.catalogue
     found = _Found(notes=list(catalogue.notes))
@@ -138,7 +139,10 @@ def catalogue_of(data: Settings) -> Catalogue:
     if data["name"] == "sample" and root is None:
         from tacha.data.sample_set import default_root, write_sample_set
 
-        root = write_sample_set(default_root())
+        try:
+            root = write_sample_set(default_root())
+        except TachaError as error:
+            raise TachaError(f"{error} with TACHA_CACHE or data.root") from error
     extra = {"good_class": data["good_class"]} if data.get("good_class") else {}
     return read_catalogue(Path(root).expanduser(), data["layout"], categories=data.get("categories"), **extra)
 
@@ -247,14 +251,6 @@ def _device(accelerator: str) -> str:
     if not available[accelerator]:
         raise TachaError(f"trainer.accelerator={accelerator}: this machine has none; use auto or cpu")
     return accelerator
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TachaError(f"{folder}: cannot be made ({error.strerror}); set hydra.run.dir elsewhere") from error
-    check_folder(folder)
 
 
 def _plain(value: Any) -> Any:
