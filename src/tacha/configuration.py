@@ -94,15 +94,13 @@ def run_hydra(
             hydra.main(config_path="pkg://tacha.conf", config_name="config", version_base="1.3")(job)()
     except TachaError:
         raise
-    except OSError as error:
-        if jobs:
-            raise
-        raise TachaError(
-            f"{error.filename}: cannot be written ({error.strerror}); set hydra.run.dir, for a sweep hydra.sweep.dir, "
-            "to a folder that can"
-        ) from error
     except Exception as error:
         reason = explained(error)
+        if reason is error and isinstance(error, OSError) and not jobs:  # Hydra made no folder to run in
+            reason = TachaError(
+                f"{error.filename}: cannot be written ({error.strerror}); set hydra.run.dir, or for a sweep "
+                "hydra.sweep.dir, to a folder that can"
+            )
         if reason is error:
             raise
         raise reason from error
