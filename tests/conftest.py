@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,16 @@ import pytest
 # A thread for each of pytest's processes: many small things run faster side by side than each on every core.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
-SMALL = ["data.size=64", "scorer.size=300", "data.batch_size=16"]
+# The engine is named, so that what is fitted does not depend on how busy the machine is.
+SMALL = ["data.size=64", "scorer.size=300", "data.batch_size=16", "runtime.engine=openvino"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's own cache is neither read nor written, by second processes either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TACHA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

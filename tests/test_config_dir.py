@@ -79,7 +79,7 @@ def test_the_command_prints_the_users_settings(tree: Tree, capfd, monkeypatch, t
     assert main(["train", "-cd", folder.name, "--cfg", "job"]) == 2  # Hydra's short form would let the packaged win
     assert "write --config-dir" in capfd.readouterr().err
     assert main(["train", "--cfg", "job"]) == 0
-    assert yaml.safe_load(capfd.readouterr().out)["runtime"]["engine"] == "openvino"
+    assert yaml.safe_load(capfd.readouterr().out)["runtime"]["engine"] == "auto"
 
 
 def test_a_sweep_uses_the_users_tree(tree: Tree, tmp_path: Path, capfd) -> None:  # type: ignore[no-untyped-def]

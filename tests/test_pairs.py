@@ -34,6 +34,7 @@ SMALL_NETS = {
 }
 # What each scorer reaches on brick at 64 px is no boast: it shows that a fit learnt something.
 FLOOR = 0.6
+ENGINE = "runtime.engine=openvino"
 
 
 def pairs() -> Iterator[tuple[str, str]]:
@@ -50,7 +51,7 @@ def test_pair(net: str, scorer: str, sample_root: Path) -> None:
         with pytest.raises(TachaError, match=rf"scorer={scorer} reads .*model={net} does not have"):
             check_pair(net, scorer)
         return
-    settings = compose([f"model={net}", f"scorer={scorer}", "data.size=64", *SMALL_NETS.get(net, [])])
+    settings = compose([f"model={net}", f"scorer={scorer}", "data.size=64", ENGINE, *SMALL_NETS.get(net, [])])
     settings["scorer"] |= SMALL.get(scorer, {})
     data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64, holdout_share=0.2)
     built = untrained(settings["model"])
@@ -96,7 +97,7 @@ def test_a_pair_is_refused_before_any_image_is_read(tmp_path: Path) -> None:
 def test_fitting_twice_gives_the_same_weights(sample_root: Path) -> None:
     from tacha.data.module import InspectionDataModule
 
-    settings = compose(["scorer.size=200"])
+    settings = compose(["scorer.size=200", ENGINE])
     tensors = []
     for _ in range(2):
         data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64)

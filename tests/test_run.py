@@ -61,6 +61,7 @@ def test_the_test_set_chooses_nothing(sample_root: Path, tmp_path: Path) -> None
     made = []
     for root in (sample_root, other):
         overrides = ["data=mvtec", f"data.root={root}", "data.categories=[brick]", "data.size=64", "scorer.size=100"]
+        overrides.append("runtime.engine=openvino")
         folder = tmp_path / root.name / "run"
         train(compose([*overrides, "evaluation.pixels=false"]), folder)
         made.append(artefacts.read(folder / "brick.tacha"))
@@ -69,10 +70,11 @@ def test_the_test_set_chooses_nothing(sample_root: Path, tmp_path: Path) -> None
 
 
 def test_fit_from_a_plain_folder_of_good_images(sample_root: Path, tmp_path: Path, good_image: Path) -> None:
-    inspector = fit(sample_root / "brick" / "train" / "good", overrides=["data.size=64", "scorer.size=200"], name="b")
+    small = ["data.size=64", "scorer.size=200", "runtime.engine=openvino"]
+    inspector = fit(sample_root / "brick" / "train" / "good", overrides=small, name="b")
     found = inspector.inspect(good_image)
     assert isinstance(found, Inspection)
-    again = load(inspector.save(tmp_path / "b")).inspect(np.asarray(Image.open(good_image)))
+    again = load(inspector.save(tmp_path / "b"), engine="openvino").inspect(np.asarray(Image.open(good_image)))
     assert again.score == pytest.approx(found.score, rel=1e-5)
     assert inspector.name == "b"
 

@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("artefact", help="a .tacha file")
     check.add_argument("images", nargs="*", help="images to compare on (default: seeded noise and textures)")
     check.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    check.add_argument("--probe", action="store_true", help="instead, measure anew which engine is to judge here")
 
     bench = verbs.add_parser("bench", help="artefacts and engines side by side: accuracy, latency, size, memory")
     bench.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help=".tacha files of one product")
@@ -114,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _measuring(command: argparse._ActionsContainer) -> None:
     command.add_argument("--engines", metavar="LIST", help="such as openvino,torch (default: all)")
-    command.add_argument("--precisions", metavar="LIST", default="f32", help="such as f32,bf16 (default: f32)")
+    command.add_argument("--precisions", metavar="LIST", help="such as f32,bf16 (default: what each was calibrated at)")
     command.add_argument("--count", type=int, default=50, help="images a round at most (default: 50)")
     command.add_argument("--rounds", type=int, default=3, help="(default: 3)")
     command.add_argument("--batch", type=int, default=8, help="images at once for the throughput (default: 8)")
@@ -123,9 +124,11 @@ def _measuring(command: argparse._ActionsContainer) -> None:
 
 
 def _engine(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--engine", default="openvino", choices=ENGINES, help="(default: openvino)")
     command.add_argument(
-        "--precision", default="f32", choices=("f32", "bf16"), help="arithmetic of the engine (default: f32)"
+        "--engine", default="auto", choices=("auto", *ENGINES), help="(default: auto, the fastest, measured once)"
+    )
+    command.add_argument(
+        "--precision", default="auto", choices=("auto", "f32", "bf16"), help="(default: auto, the calibration's)"
     )
     command.add_argument("--threads", type=int, help="cores the engine may use (default: its own choice)")
 
@@ -162,9 +165,11 @@ def _interrupted() -> int:
 
 
 def _came_of_ctrl_c(error: BaseException | None) -> bool:
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         if isinstance(error, KeyboardInterrupt):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
 

@@ -102,8 +102,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     gained or too few images are there.
     """
     original = artefacts.read(path)
-    runtime = material.runtime
-    began = start(original, runtime["engine"], runtime["precision"], runtime.get("threads"))
+    began = _as_calibrated(original, material)
     probe, before = _probe(material.data, original.card["input"]["size"], began)
     notes: list[str] = []
     base, prefix = original, ""
@@ -146,7 +145,7 @@ def _checked(
 ) -> Compressed:
     """The variant judged beside its original, calibrated anew if its scores moved, and written."""
     name, on = str(original.card["name"]), variant.card["calibrated_on"]
-    engine = start(variant, on["engine"], on["precision"], material.runtime.get("threads"))
+    engine = _as_calibrated(variant, material)
     after = probe.scores(engine)
     threshold = float(original.card["calibration"]["threshold"])
     moved = float(np.abs(after - before).max() / max(abs(threshold), 1e-12))
@@ -176,6 +175,12 @@ def _checked(
     artefacts.write(replace(variant, card={**card, "variant": about}), where)
     mib, mib_before = (p.stat().st_size / 2**20 for p in (where, path))
     return Compressed(where, mib, mib_before, len(before), changed, between, moved, drawn, drawn_before, recalibrated)
+
+
+def _as_calibrated(artefact: Artefact, material: Material) -> Engine:
+    """The engine and precision that calibrated the original, and that a variant's thresholds are to be of."""
+    on = artefact.card["calibrated_on"]
+    return start(artefact, on["engine"], on["precision"], material.runtime.get("threads"))
 
 
 def _int8(base: Artefact, material: Material, probe: _Probe, wanted: Wanted) -> tuple[Artefact | None, list[str]]:

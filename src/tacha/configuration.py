@@ -27,7 +27,10 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
             check_complete(config, packaged, folder)
             return resolved(config)
     except Exception as error:
-        raise explained(error) from error
+        reason = explained(error)
+        if reason is error:  # an error must not be its own cause: whoever follows causes would never end
+            raise
+        raise reason from error
 
 
 def _tree(config_dir: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
@@ -92,7 +95,15 @@ def run_hydra(
     except TachaError:
         raise
     except Exception as error:
-        raise explained(error) from error
+        reason = explained(error)
+        if reason is error and isinstance(error, OSError) and not jobs:  # Hydra made no folder to run in
+            reason = TachaError(
+                f"{error.filename}: cannot be written ({error.strerror}); set hydra.run.dir, or for a sweep "
+                "hydra.sweep.dir, to a folder that can"
+            )
+        if reason is error:
+            raise
+        raise reason from error
     finally:
         sys.argv = argv
     if len(failed) == 1 == jobs:

@@ -38,6 +38,26 @@ def written(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def check_folder(folder: Path) -> None:
+    """Raises TachaError where nothing can be written below `folder`, before hours go into what would be.
+
+    Nothing is made: the nearest folder that is there is tried with a file that has no name.
+    """
+    try:
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise TachaError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def check_file(path: Path) -> None:
+    """Raises TachaError where no file can be written at `path`."""
+    if path.is_dir():
+        raise TachaError(f"{path}: is a folder; name a file in it")
+    check_folder(path.parent)
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write text atomically."""
     with written(path) as part:

@@ -19,7 +19,8 @@ from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features
 from tacha.progress import track
 from tacha.runtime.artefact import Artefact, pack
-from tacha.runtime.engines import ENGINES, Engine, start
+from tacha.runtime.choice import to_calibrate
+from tacha.runtime.engines import ENGINES, REFERENCE, Engine
 from tacha.runtime.export import export_graph
 from tacha.runtime.parity import Parity, compare
 from tacha.scorers import SCORERS
@@ -52,13 +53,14 @@ class FeatureStream:
 class Fitted:
     """What fitting made, and how long it took from the first image to the calibrated artefact.
 
-    `engine` is the one that calibrated, with the artefact loaded.
+    `engine` is the one that calibrated, with the artefact loaded; `refused` says which engines do not take it, and why.
     """
 
     artefact: Artefact
     seconds: float
     parity: tuple[Parity, ...]
     engine: Engine
+    refused: tuple[str, ...]
 
 
 def fit_detector(
@@ -105,16 +107,19 @@ def fit_detector(
             "held_out": len(data.validation_samples),
             "seed": data.seed,
         },
-        "calibrated_on": {k: runtime[k] for k in ("engine", "precision")},
         "versions": versions(),
     }
     artefact = pack(graph, tensors, card)
-    engine = start(artefact, runtime["engine"], runtime["precision"], runtime.get("threads"))
+    engine = to_calibrate(artefact, runtime["engine"], runtime["precision"], runtime.get("threads"))
+    on = {"engine": engine.name, "precision": engine.precision}
+    artefact = replace(artefact, card={**artefact.card, "calibrated_on": on})
     artefact = calibrated(artefact, engine, data, name, calibration)
     seconds = time.perf_counter() - began
-    parity = compare(artefact, _probe(data), [e for e in ENGINES.names() if e != "torch"], running=[engine])
+    refused: list[str] = []
+    others = [name for name in ENGINES.names() if name != REFERENCE]
+    parity = compare(artefact, _probe(data), others, running=[engine], refused=refused)
     artefact = replace(artefact, card={**artefact.card, "parity": [p.to_dict() for p in parity]})
-    return Fitted(artefact, seconds, tuple(parity), engine)
+    return Fitted(artefact, seconds, tuple(parity), engine, tuple(refused))
 
 
 def calibrated(

@@ -19,7 +19,8 @@ from tacha.inspection import Inspection, Region
 from tacha.regions import regions, upsample
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
-from tacha.runtime.engines import Engine, start
+from tacha.runtime.choice import Choice, to_judge
+from tacha.runtime.engines import AUTO, Engine
 
 Image = npt.NDArray[np.uint8]
 
@@ -33,18 +34,24 @@ class _Read(NamedTuple):
 
 
 class Inspector:
-    """An artefact on an engine. `inspect` judges one image, `inspect_many` a stream of them."""
+    """An artefact on an engine. `inspect` judges one image, `inspect_many` a stream of them.
+
+    `engine` "auto" is the fastest on this machine, `precision` "auto" that of the calibration. `note` says where this
+    machine cannot do what the artefact was calibrated at; else it is empty.
+    """
 
     def __init__(
         self,
         artefact: Artefact,
-        engine: str | Engine = "openvino",
-        precision: str = "f32",
+        engine: str | Engine = AUTO,
+        precision: str = AUTO,
         threads: int | None = None,
     ) -> None:
         self.artefact = artefact
         # An engine that has the artefact loaded already is taken as it is.
-        self.engine = start(artefact, engine, precision, threads) if isinstance(engine, str) else engine
+        chosen = to_judge(artefact, engine, precision, threads) if isinstance(engine, str) else Choice(engine)
+        self.engine = chosen.engine
+        self.note = chosen.note
         self.card = artefact.card
         self.size: int = self.card["input"]["size"]
         self.calibration = Calibration.from_dict(self.card["calibration"])
@@ -142,10 +149,11 @@ class Inspector:
         )
 
 
-def load(path: str | Path, engine: str = "openvino", precision: str = "f32", threads: int | None = None) -> Inspector:
+def load(path: str | Path, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Inspector:
     """Open an artefact, ready to judge: `load("screw.tacha").inspect("part.png")`.
 
-    Raises TachaError for a missing, damaged or newer file. Nothing stored in it is executed.
+    Raises TachaError for a missing, damaged or newer file, and for one that the engine cannot run. Nothing stored in it
+    is executed.
     """
     return Inspector(artefacts.read(path), engine, precision, threads)
 

@@ -24,9 +24,9 @@ class Registry(Generic[T]):
         self.kind, self.group, self._table = kind, group, dict(table)
 
     def table(self) -> dict[str, str]:
-        """name -> "module:Class", plugins included; a plugin never replaces a built-in."""
+        """name -> "module:Class", built-ins first, then plugins, which never replace one."""
         plugins = {e.name: e.value for e in entry_points(group=self.group)}
-        return {**plugins, **self._table}
+        return self._table | {name: value for name, value in plugins.items() if name not in self._table}
 
     def names(self) -> list[str]:
         return sorted(self.table())

@@ -15,7 +15,7 @@ from tacha.data.sample import Catalogue, Sample
 from tacha.detector import check_pair, scorers_for
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, Prediction, evaluate
-from tacha.files import write_text
+from tacha.files import check_folder, write_text
 from tacha.fitting import fit_detector
 from tacha.inspector import Inspector
 from tacha.learned import class_report, learning_rows, test_pictures
@@ -43,7 +43,10 @@ class Run:
 
 @dataclass
 class _Found:
-    """What a run has found so far. `predictions` are by scorer: "" is the detector's own, the others by their label."""
+    """What a run has found so far. `predictions` are by scorer: "" is the detector's own, the others by their label.
+
+    `runtime`, by scorer's name, is what was chosen for its first category and judges the others, for one table's sake.
+    """
 
     notes: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -52,6 +55,7 @@ class _Found:
     calibration: dict[str, Any] = field(default_factory=dict)
     skipped: list[list[str]] = field(default_factory=list)
     gallery: dict[str, Any] = field(default_factory=dict)
+    runtime: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def skip(self, files: Iterable[tuple[Path, str]]) -> None:
         self.skipped += [[str(path), reason] for path, reason in files]
@@ -64,8 +68,9 @@ def train(settings: Settings, folder: Path) -> Run:
     """
     began, started = time.perf_counter(), datetime.now(timezone.utc)
     check_settings(settings)
+    check_folder(folder)
     catalogue = catalogue_of(settings["data"])
-    _make(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     nets = Nets(settings, catalogue, folder)
     catalogue = nets.catalogue
     found = _Found(notes=list(catalogue.notes))
@@ -101,7 +106,7 @@ def train(settings: Settings, folder: Path) -> Run:
 
 def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
-    from tacha.runtime.engines import ENGINES, PRECISIONS
+    from tacha.runtime.engines import AUTO, ENGINES, PRECISIONS
 
     model = model_of(settings["model"])
     if not settings.get("scorer"):
@@ -115,11 +120,11 @@ def check_settings(settings: Settings) -> None:
         from tacha.training.learn import check_trainer
 
         check_trainer(settings["trainer"])
-    ENGINES.get(settings["runtime"]["engine"])
-    if settings["runtime"]["precision"] not in PRECISIONS:
-        raise TachaError(
-            f"runtime.precision={settings['runtime']['precision']!r}: choose one of {', '.join(PRECISIONS)}"
-        )
+    runtime = settings["runtime"]
+    if runtime["engine"] != AUTO:
+        ENGINES.get(runtime["engine"])
+    if runtime["precision"] not in (AUTO, *PRECISIONS):
+        raise TachaError(f"runtime.precision={runtime['precision']!r}: choose one of {AUTO}, {', '.join(PRECISIONS)}")
     name = settings["name"]
     if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
         raise TachaError(f"name={name!r}: give a plain name, for files are named after it")
@@ -134,7 +139,10 @@ def catalogue_of(data: Settings) -> Catalogue:
     if data["name"] == "sample" and root is None:
         from tacha.data.sample_set import default_root, write_sample_set
 
-        root = write_sample_set(default_root())
+        try:
+            root = write_sample_set(default_root())
+        except TachaError as error:
+            raise TachaError(f"{error} with TACHA_CACHE or data.root") from error
     extra = {"good_class": data["good_class"]} if data.get("good_class") else {}
     return read_catalogue(Path(root).expanduser(), data["layout"], categories=data.get("categories"), **extra)
 
@@ -187,10 +195,13 @@ def _fitted(
     name: str,
     found: _Found,
 ) -> tuple[Inspector, float]:
-    runtime, seed = settings["runtime"], settings["seed"]
+    runtime: Settings = found.runtime.get(scorer["name"]) or settings["runtime"]
+    seed = settings["seed"]
     device = _device(settings["trainer"]["accelerator"])
     fitted = fit_detector(data, name, net, scorer, settings["calibration"], runtime, seed=seed, device=device)
     inspector = Inspector(fitted.artefact, fitted.engine)
+    found.runtime[scorer["name"]] = {**runtime, **fitted.artefact.card["calibrated_on"]}
+    found.notes += fitted.refused
     found.notes += [
         f"{name}: {p.engine} and torch differ under {scorer['name']}: {p.changed_verdicts} verdicts of {p.images}, "
         f"scores by {p.largest_difference:.2g} of the threshold"
@@ -240,13 +251,6 @@ def _device(accelerator: str) -> str:
     if not available[accelerator]:
         raise TachaError(f"trainer.accelerator={accelerator}: this machine has none; use auto or cpu")
     return accelerator
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TachaError(f"{folder}: cannot be made ({error.strerror}); set hydra.run.dir elsewhere") from error
 
 
 def _plain(value: Any) -> Any:

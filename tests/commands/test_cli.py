@@ -131,7 +131,6 @@ def test_a_bad_input_is_one_line_and_exit_code_2(
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     values = {"artefact": artefact_path, "image": good_image, "empty": empty, "sample": sample_root}
     assert main([a.format(**values) for a in arguments]) == 2
     error = capfd.readouterr().err.strip()
@@ -153,7 +152,10 @@ def test_a_real_second_process(artefact_path: Path, good_image: Path, tmp_path: 
 
 def test_evaluate_and_check(artefact_path: Path, sample_root: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "run"
-    assert main(["evaluate", str(artefact_path), str(sample_root), "--out", str(out), "--oracle"]) == 0
+    assert (
+        main(["evaluate", str(artefact_path), str(sample_root), "--out", str(out), "--oracle", "--engine", "openvino"])
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "oracle" in printed
     rows = {r["metric"]: r["value"] for r in json.loads((out / "metrics.json").read_text())["rows"]}

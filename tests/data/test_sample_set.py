@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,11 @@ def test_other_folders_are_left_alone(sample_set: Path, tmp_path: Path) -> None:
 
 
 def test_default_root_follows_the_cache_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TACHA_CACHE", str(tmp_path / "named"))
+    assert default_root() == tmp_path / "named" / "sample"
+    monkeypatch.delenv("TACHA_CACHE")
+    if sys.platform != "linux":
+        return
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_root() == tmp_path / "tacha" / "sample"
     monkeypatch.delenv("XDG_CACHE_HOME")

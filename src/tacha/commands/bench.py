@@ -17,18 +17,21 @@ from tacha.commands.images import expand
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
+from tacha.files import check_folder
 from tacha.report.bench import TITLES, cells, reference_of, write_bench
 from tacha.runtime import artefact as artefacts
-from tacha.runtime.bench import Measured, Variant, available_cores, bench
+from tacha.runtime.bench import Measured, Variant, bench
 from tacha.runtime.engines import ENGINES, PRECISIONS
+from tacha.runtime.machine import available_cores
 
 
 def run(asked: argparse.Namespace) -> int:
     """A table side by side, bench.json, and a picture of accuracy against latency where images are labelled."""
+    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_bench"
+    check_folder(folder)
     variants = chosen_variants([("", Path(path)) for path in asked.artefacts], asked)
     samples = _samples(asked)
     images = expand(asked.images) if asked.images else [s.path for s in samples]
-    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_bench"
     _, written = side_by_side(variants, images, samples, asked, folder)
     for path in written:
         print(path)
@@ -40,14 +43,16 @@ def chosen_variants(named: Sequence[tuple[str, Path]], asked: argparse.Namespace
     if asked.rounds < 1 or asked.count < 1:
         raise TachaError("--rounds and --count: give 1 or more")
     engines = asked.engines.split(",") if asked.engines else ENGINES.names()
-    precisions = asked.precisions.split(",")
+    wanted = asked.precisions.split(",") if asked.precisions else []
     for engine in engines:
         ENGINES.get(engine)
-    if unknown := [p for p in precisions if p not in PRECISIONS]:
+    if unknown := [p for p in wanted if p not in PRECISIONS]:
         raise TachaError(f"--precisions {unknown[0]}: choose from {', '.join(PRECISIONS)}")
     out = []
     for name, path in named:
-        integers = "arithmetic" in artefacts.read(path).card
+        card = artefacts.read(path).card
+        integers = "arithmetic" in card
+        precisions = wanted or [card["calibrated_on"]["precision"]]
         for engine in engines:
             if engine == "torch" and integers:
                 continue

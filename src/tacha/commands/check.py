@@ -9,6 +9,8 @@ import numpy as np
 from tacha.commands.images import expand
 from tacha.data.image import load_prepared
 from tacha.runtime import artefact as artefacts
+from tacha.runtime.artefact import Artefact
+from tacha.runtime.choice import to_judge
 from tacha.runtime.engines import ENGINES
 from tacha.runtime.parity import compare, reference_of
 
@@ -22,6 +24,8 @@ def run(asked: argparse.Namespace) -> int:
         f"{asked.artefact}: whole. {card['name']}: {card['net']['name']} under {card['scorer']['name']}, "
         f"{size} px, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
     )
+    if asked.probe:
+        return _probe(artefact)
     if asked.images:
         images = [load_prepared(path, size)[0] for path in expand(asked.images)]
     else:
@@ -36,3 +40,16 @@ def run(asked: argparse.Namespace) -> int:
             f"scores within {r.largest_difference:.2g} of the threshold"
         )
     return int(not all(r.agrees for r in results))
+
+
+def _probe(artefact: Artefact) -> int:
+    """Measure anew which engine judges here, and print it."""
+    found = to_judge(artefact, anew=True)
+    for label, milliseconds in found.milliseconds.items():
+        print(f"{label}: {milliseconds:.1f} ms an image")
+    for label in found.refused:
+        print(f"{label}: does not take this artefact; `tacha inspect --engine` says why")
+    if found.note:
+        print(f"note: {found.note}")
+    print(f"here it is judged by {found.engine.name} {found.engine.precision}")
+    return 0

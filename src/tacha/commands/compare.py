@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tacha.commands.tables import figure_text
 from tacha.errors import TachaError
+from tacha.files import check_folder
 from tacha.report.bench import TITLES, cells, means, reference_of
 from tacha.report.compare import MEAN, Comparison, Judged, compare
 from tacha.report.compare_html import SideBySide, check_metric, remarks, title_of, write_comparison
@@ -30,10 +31,11 @@ def run(asked: argparse.Namespace) -> int:
     """A table of the metric, what the intervals do not tell apart, the best side by side, and the paths to open."""
     if asked.bench is not None and asked.bench < 1:
         raise TachaError(f"--bench {asked.bench}: give a number of entries of at least 1")
+    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_compare"
+    check_folder(folder)
     comparison = compare(asked.runs)
     check_metric(comparison, asked.metric)
     found = _finals(comparison, asked) if asked.bench else []
-    folder = Path(asked.out) if asked.out else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_compare"
     page = write_comparison(comparison, folder, asked.metric)
     console = Console(width=None if Console().is_terminal else 120)
     console.print(

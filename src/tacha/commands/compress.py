@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tacha.compression import KINDS, Compressed, Material, Wanted, compress
 from tacha.errors import TachaError
+from tacha.files import check_folder
 from tacha.reopening import reopen
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.quantise import available
@@ -28,6 +29,7 @@ def run(asked: argparse.Namespace) -> int:
     quantiser = available(asked.quantiser)
     wanted = Wanted(kinds, asked.bank, asked.dimensions, asked.budget / 100, quantiser)
     paths, folder = _artefacts(Path(asked.source))
+    check_folder(Path(asked.out) if asked.out else folder)
     reopened = reopen(folder)
     settings = reopened.settings
     found: list[Compressed] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tacha.files import write_text
+from tacha.files import check_file, write_text
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -20,6 +20,8 @@ def run(asked: argparse.Namespace) -> int:
         return 0
     from tacha.data.check import check, render
 
+    if asked.json:
+        check_file(Path(asked.json))
     result = check(Path(asked.root), asked.layout)
     render(result, Console())
     if asked.json:

@@ -19,18 +19,20 @@ from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, evaluate
-from tacha.files import write_text
+from tacha.files import check_folder, write_text
 from tacha.inspector import Inspector, load
 from tacha.versions import versions
 
 
 def run(asked: argparse.Namespace) -> int:
     """Figures of one artefact on one test set; the artefact is not changed."""
+    if asked.out:
+        check_folder(Path(asked.out))
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
     catalogue = read_catalogue(Path(asked.data), asked.layout, require_good=False)
     samples, notes = _unlearned(_test_samples(catalogue, asked.category, inspector.name), inspector)
     result = evaluate(inspector, samples, asked.seed)
-    result.notes += notes
+    result.notes += [*notes, *([inspector.note] if inspector.note else [])]
     lines = rundir.rows(result.figures, inspector, asked.seed)
     Console(width=None if Console().is_terminal else 120).print(metric_table(lines))
     print(f"{inspector.name}: {inspector.calibration.guarantee()}")
@@ -110,5 +112,6 @@ def _write(
     rundir.write_metrics(folder, lines, about)
     rundir.write_predictions(folder, result.predictions)
     settings = {k: v for k, v in vars(asked).items() if k not in ("rest", "verb") and v is not None}
+    settings |= {"engine": inspector.engine.name, "precision": inspector.engine.precision}
     write_text(folder / "config.yaml", json.dumps(settings, indent=1) + "\n")
     write_report(folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tacha.commands.images import expand
-from tacha.files import write_text, written
+from tacha.files import check_file, check_folder, write_text, written
 from tacha.inspection import Inspection
 from tacha.inspector import Inspector, load
 
@@ -20,7 +20,13 @@ from tacha.inspector import Inspector, load
 def run(asked: argparse.Namespace) -> int:
     """Verdicts as they come, then a summary; files only once all of it is there."""
     paths = expand(asked.images)
+    for file in filter(None, (asked.csv, asked.json)):
+        check_file(Path(file))
+    if asked.overlays:
+        check_folder(Path(asked.overlays))
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
+    if inspector.note:
+        print(f"tacha: note: {inspector.note}", file=sys.stderr)
     skipped: list[tuple[Path, str]] = []
     results: list[dict[str, Any]] = []
     began = time.perf_counter()

@@ -28,7 +28,7 @@ from tacha.data.layouts.table import COLUMNS
 from tacha.data.layouts.walk import subfolders, walk
 from tacha.data.sample import GOOD, Sample
 from tacha.errors import TachaError
-from tacha.files import write_text, written
+from tacha.files import check_file, check_folder, write_text, written
 
 MODES = ("full", "train", "test")
 PATHS = ("train_path", "test_path", "output_path", "model_save_path")
@@ -155,6 +155,9 @@ def _train(asked: argparse.Namespace, mode: str, paths: Mapping[str, str], keys:
     table = folder / TABLE
     settings = compose(["data=csv", f"data.root={quoted(table)}", *overrides(keys, asked.rest)], asked.config_dir)
     check_settings(settings)
+    check_folder(folder)
+    if target is not None:
+        check_file(target)
     write_table(table, samples)
     done = train(settings, folder)
     print_run(done)
@@ -178,7 +181,7 @@ def _test(asked: argparse.Namespace, paths: Mapping[str, str]) -> int:
     return evaluate.run(
         argparse.Namespace(
             artefact=str(target), data=str(folder / TABLE), layout="csv", category=None, out=str(folder), oracle=False,
-            seed=0, engine="openvino", precision="f32", threads=None,
+            seed=0, engine="auto", precision="auto", threads=None,
         )
     )  # fmt: skip
 

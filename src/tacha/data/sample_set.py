@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tacha.cache import cache_folder
 from tacha.data.flaws import FLAWS, add_flaw
 from tacha.errors import TachaError
 
@@ -53,9 +54,8 @@ def write_sample_set(folder: str | os.PathLike[str], seed: int = 0) -> Path:
 
 
 def default_root() -> Path:
-    """Where the sample set goes when nobody says: the user's cache folder, `$XDG_CACHE_HOME` or ~/.cache."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "tacha" / "sample"
+    """Where the sample set goes when nobody says: the user's cache folder."""
+    return cache_folder() / "sample"
 
 
 def _write(folder: Path, seed: int) -> None:

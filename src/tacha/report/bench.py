@@ -11,7 +11,8 @@ from typing import Any
 from tacha.files import write_text
 from tacha.report.compare import Value, mean_of
 from tacha.report.frontier import Point, frontier_plot
-from tacha.runtime.bench import Measured, available_cores
+from tacha.runtime.bench import Measured
+from tacha.runtime.machine import available_cores
 from tacha.versions import versions
 
 TITLES = (

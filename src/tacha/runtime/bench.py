@@ -22,6 +22,7 @@ import numpy as np
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.progress import track
+from tacha.runtime.machine import available_cores
 
 PAUSE = 0.03  # seconds
 WARM_UP = 3  # images
@@ -117,11 +118,6 @@ def bench(
             for worker in track(workers, len(workers), "judging the test images"):
                 worker.measured.figures = worker.ask("evaluate", samples)
     return [worker.measured for worker in workers]
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass

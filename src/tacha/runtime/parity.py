@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tacha.errors import TachaError
 from tacha.runtime.artefact import Artefact
-from tacha.runtime.engines import Engine, start
+from tacha.runtime.engines import REFERENCE, Engine, start
 
 # Largest relative difference of a score between engines at f32 that is still the same score.
 TOLERANCE = 1e-3
@@ -36,7 +37,7 @@ class Parity:
 
 def reference_of(artefact: Artefact) -> str:
     """The engine that the others must agree with: torch, or ONNX Runtime for int8, which torch does not run."""
-    return "onnxruntime" if "arithmetic" in artefact.card else "torch"
+    return "onnxruntime" if "arithmetic" in artefact.card else REFERENCE
 
 
 def compare(
@@ -45,11 +46,13 @@ def compare(
     engines: Sequence[str] = ("openvino", "onnxruntime"),
     precision: str = "f32",
     running: Sequence[Engine] = (),
+    refused: list[str] | None = None,
 ) -> list[Parity]:
     """Score every image [3, H, W] on each engine and on a reference at f32. Differences are relative to the threshold.
 
     The reference is `reference_of(artefact)`, which is not compared with itself.
-    Engines in `running` already have the artefact loaded and are not started again.
+    Engines in `running` already have the artefact loaded and are not started again. One that does not take it raises
+    TachaError, or is passed over where `refused` is given, which then says why.
     """
     ready = {(engine.name, engine.precision): engine for engine in running}
     threshold = float(artefact.card["calibration"]["threshold"])
@@ -61,7 +64,13 @@ def compare(
     for name in engines:
         if (name, precision) == (against, "f32"):
             continue
-        engine = ready.get((name, precision)) or start(artefact, name, precision)
+        try:
+            engine = ready.get((name, precision)) or start(artefact, name, precision)
+        except TachaError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+            continue
         scores = np.array([float(engine(b)[0][0]) for b in batches])
         differences = np.abs(scores - expected) / max(abs(threshold), 1e-12)
         out.append(

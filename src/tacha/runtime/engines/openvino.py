@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the default."""
+"""OpenVINO on the CPU: the first that `runtime.choice` considers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tacha.errors import TachaError
 
 if TYPE_CHECKING:
     from tacha.runtime.artefact import Artefact
@@ -26,12 +28,20 @@ def core() -> Any:
     return ov.Core()
 
 
+def has_bf16() -> bool:
+    """Whether this CPU computes in bf16."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVINO:
     """Compiled for latency, one request at a time."""
 
     name = "openvino"
 
     def __init__(self, artefact: Artefact, precision: str = "f32", threads: int | None = None) -> None:
+        if precision == "bf16" and not has_bf16():
+            # OpenVINO would compute in f32 and not say so.
+            raise TachaError("engine openvino has no bf16 on this CPU: use precision=f32")
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
