@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tacha.data.flaws import FLAWS, add_flaw
-from tacha.data.image import UInt8Image, load_prepared, prepare, read_image
+from tacha.data.image import load_prepared
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.fitting import calibrated
-from tacha.metrics.ranking import auroc
-from tacha.progress import track
+from tacha.probe import Probe, telling_probe
+from tacha.reopening import Material
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.banks import with_fewer_dimensions, with_fewer_rows
@@ -25,13 +23,7 @@ from tacha.runtime.parity import TOLERANCE
 from tacha.runtime.quantise import candidates, in_int8
 from tacha.runtime.storage import banks_in_bytes, halved
 
-if TYPE_CHECKING:
-    from tacha.data.module import InspectionDataModule
-
-PROBED = 64  # held-out good images, and as many with a flaw drawn on them
 RANGED = 64  # good images learned from that int8 takes its ranges from
-STRENGTHS = (1.0, 0.5, 0.25, 0.125, 0.0625)  # of the drawn flaws, laid over the good image this strongly
-TELLING = 0.95  # AUROC; a probe that the original solves better than that hides what a variant loses
 BOTH = ("openvino", "onnxruntime")  # engines that a variant must serve
 KINDS = ("f16", "bf16", "bank8", "int8")
 
@@ -53,15 +45,6 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a detector was made of, as its run's settings find it again."""
-
-    data: InspectionDataModule
-    calibration: Mapping[str, Any]
-    runtime: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Compressed:
     """One variant and what it keeps: verdicts and scores on held-out good images and on flaws drawn on them."""
 
@@ -70,28 +53,11 @@ class Compressed:
     mib_before: float
     images: int
     changed_verdicts: int
-    between_engines: (
-        int | None
-    )  # verdicts that OpenVINO and ONNX Runtime differ on; None where one of them cannot run it
+    between_engines: int | None  # verdicts on which the two engines differ; None where one cannot run it
     largest_difference: float  # of a score, relative to the original's threshold
     drawn_auroc: float
     drawn_auroc_before: float
     recalibrated: bool
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """Prepared images: held-out good ones, then the same with flaws drawn."""
-
-    images: list[Image]
-    labels: npt.NDArray[np.bool_]
-    strength: float
-
-    def scores(self, engine: Engine) -> npt.NDArray[np.float64]:
-        return np.array([float(engine(image[None])[0][0]) for image in self.images])
-
-    def auroc(self, scores: npt.NDArray[np.float64]) -> float:
-        return float(auroc(scores, self.labels)[0])
 
 
 def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tuple[list[Compressed], list[str]]:
@@ -103,7 +69,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     """
     original = artefacts.read(path)
     began = _as_calibrated(original, material)
-    probe, before = _probe(material.data, original.card["input"]["size"], began)
+    probe, before = telling_probe(material.data, original.card["input"]["size"], began)
     notes: list[str] = []
     base, prefix = original, ""
     made: list[tuple[str, Artefact]] = []
@@ -138,7 +104,7 @@ def _checked(
     variant: Artefact,
     kind: str,
     material: Material,
-    probe: _Probe,
+    probe: Probe,
     before: npt.NDArray[np.float64],
     where: Path,
     path: Path,
@@ -183,7 +149,7 @@ def _as_calibrated(artefact: Artefact, material: Material) -> Engine:
     return start(artefact, on["engine"], on["precision"], material.runtime.get("threads"))
 
 
-def _int8(base: Artefact, material: Material, probe: _Probe, wanted: Wanted) -> tuple[Artefact | None, list[str]]:
+def _int8(base: Artefact, material: Material, probe: Probe, wanted: Wanted) -> tuple[Artefact | None, list[str]]:
     """The first plan that keeps the budget, and what was given up on the way; None where none does."""
     images = _prepared(material.data.train_samples, RANGED, material.data.train_set.size)
     least = _worst(base, probe) - wanted.budget
@@ -205,53 +171,8 @@ def _int8(base: Artefact, material: Material, probe: _Probe, wanted: Wanted) -> 
     return None, notes
 
 
-def _worst(artefact: Artefact, probe: _Probe) -> float:
+def _worst(artefact: Artefact, probe: Probe) -> float:
     return min(probe.auroc(probe.scores(start(artefact, engine))) for engine in BOTH)
-
-
-def _probe(data: InspectionDataModule, size: int, engine: Engine) -> tuple[_Probe, npt.NDArray[np.float64]]:
-    """Flaws drawn only as strongly as still leaves the engine something to miss, and the engine's scores."""
-    good, flawed = _drawn(data)
-    # Both from whole pixels: they shall differ by the flaw, not by how a JPEG was decoded.
-    still = [prepare(image, size) for image in good]
-    labels = np.repeat([False, True], len(good))
-    kept = np.array([float(engine(image[None])[0][0]) for image in still])
-    for strength in STRENGTHS:
-        found = [prepare(_laid(a, b, strength), size) for a, b in zip(good, flawed, strict=True)]
-        scores = np.concatenate([kept, [float(engine(image[None])[0][0]) for image in found]])
-        probe = _Probe([*still, *found], labels, strength)
-        if probe.auroc(scores) <= TELLING:
-            break
-    return probe, scores
-
-
-def _laid(good: UInt8Image, flawed: UInt8Image, strength: float) -> UInt8Image:
-    mixed = good + strength * (flawed.astype(np.float32) - good)
-    return np.rint(mixed).clip(0, 255).astype(np.uint8)
-
-
-def _drawn(data: InspectionDataModule) -> tuple[list[UInt8Image], list[UInt8Image]]:
-    """Held-out good images, and each with a flaw drawn on it."""
-    rng = np.random.default_rng(0)
-    kinds = sorted(FLAWS)
-    good: list[UInt8Image] = []
-    flawed: list[UInt8Image] = []
-    for sample in track(data.validation_samples[:PROBED], min(PROBED, len(data.validation_samples)), "drawing flaws"):
-        try:
-            pixels = read_image(sample.path)
-        except TachaError:  # listed when the detector was fitted
-            continue
-        for turn in range(len(kinds)):
-            try:
-                drawn, _ = add_flaw(kinds[(len(flawed) + turn) % len(kinds)], pixels, rng)
-            except ValueError:  # this kind cannot be seen on this image
-                continue
-            good.append(pixels)
-            flawed.append(drawn)
-            break
-    if not good:
-        raise TachaError(f"{data.catalogue.root}: not one held-out image could be read and drawn on; check the files")
-    return good, flawed
 
 
 def _prepared(samples: Sequence[Sample], most: int, size: int) -> list[Image]:

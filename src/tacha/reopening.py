@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from tacha.data.module import InspectionDataModule
 
 NEEDED = {"data", "model", "scorer", "calibration", "seed", "runtime", "name", "pooled"}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a detector was made of."""
+
+    data: InspectionDataModule
+    calibration: Mapping[str, Any]
+    runtime: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,10 @@ class Reopened:
         from tacha.nets import data_module
 
         return data_module(self.catalogue, self._category(artefact)[1], self.settings)
+
+    def material(self, artefact: Path) -> Material:
+        """What an artefact of the run was made of. Raises TachaError as `data` does."""
+        return Material(self.data(artefact), self.settings["calibration"], self.settings["runtime"])
 
     def test_samples(self, artefact: Path) -> tuple[Sample, ...]:
         """The images that an artefact of the run was tested on. Raises TachaError as `data` does."""
@@ -54,6 +68,22 @@ class Reopened:
                 "so its held-out and test images cannot be told; train again"
             )
         return name, self.categories[name]
+
+
+def sources(source: Path, verb: str) -> tuple[list[Path], Path]:
+    """The artefacts that a run folder or a path names, variants left out, and their run folder.
+
+    `verb` is what errors call the work. Raises TachaError for a variant, or a folder without an artefact.
+    """
+    if source.is_dir():
+        # A variant says of itself that it is one.
+        paths = [p for p in sorted(source.glob(f"*{artefacts.SUFFIX}")) if "variant" not in artefacts.read(p).card]
+        if not paths:
+            raise TachaError(f"{source}: has no artefact; name a run folder of `tacha train`, or a .tacha file in one")
+        return paths, source
+    if "variant" in artefacts.read(source).card:
+        raise TachaError(f"{source}: is a variant already; {verb} the artefact that it was made from")
+    return [source], source.parent
 
 
 def reopen(folder: Path) -> Reopened:

@@ -8,11 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tacha.compression import KINDS, Compressed, Material, Wanted, compress
+from tacha.compression import KINDS, Compressed, Wanted, compress
 from tacha.errors import TachaError
 from tacha.files import check_folder
-from tacha.reopening import reopen
-from tacha.runtime import artefact as artefacts
+from tacha.reopening import reopen, sources
 from tacha.runtime.quantise import available
 
 
@@ -28,16 +27,14 @@ def run(asked: argparse.Namespace) -> int:
         raise TachaError(f"--budget {asked.budget}: give AUROC points of 0 or more")
     quantiser = available(asked.quantiser)
     wanted = Wanted(kinds, asked.bank, asked.dimensions, asked.budget / 100, quantiser)
-    paths, folder = _artefacts(Path(asked.source))
+    paths, folder = sources(Path(asked.source), "compress")
     check_folder(Path(asked.out) if asked.out else folder)
     reopened = reopen(folder)
-    settings = reopened.settings
     found: list[Compressed] = []
     notes: list[str] = []
     for path in paths:
-        material = Material(reopened.data(path), settings["calibration"], settings["runtime"])
         where = Path(asked.out) if asked.out else path.parent
-        variants, said = compress(path, material, wanted, where)
+        variants, said = compress(path, reopened.material(path), wanted, where)
         found, notes = [*found, *variants], [*notes, *said]
     Console(width=None if Console().is_terminal else 140).print(table(found))
     for note in notes:
@@ -75,16 +72,3 @@ def table(found: list[Compressed]) -> Table:
             "redone" if c.recalibrated else "kept",
         )
     return out
-
-
-def _artefacts(source: Path) -> tuple[list[Path], Path]:
-    """The artefacts to compress and their run folder."""
-    if source.is_dir():
-        # A variant says of itself that it is one.
-        paths = [p for p in sorted(source.glob(f"*{artefacts.SUFFIX}")) if "variant" not in artefacts.read(p).card]
-        if not paths:
-            raise TachaError(f"{source}: has no artefact; name a run folder of `tacha train`, or a .tacha file in one")
-        return paths, source
-    if "variant" in artefacts.read(source).card:
-        raise TachaError(f"{source}: is a variant already; compress the artefact that it was made from")
-    return [source], source.parent
