@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tacha.data.flaws import FLAWS, add_flaw
 from tacha.data.image import prepare, read_image
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.fitting import calibrated
+from tacha.material import Image, Material, Probe
+from tacha.material import probe as probe_of
 from tacha.metrics.ranking import auroc
-from tacha.progress import track
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.compress import INT8_PLANS, halved, in_int8, with_smaller_banks
 from tacha.runtime.engines import Engine, start
 from tacha.runtime.parity import TOLERANCE
 
-if TYPE_CHECKING:
-    from tacha.data.module import InspectionDataModule
-
-PROBED = 64  # held-out good images, and as many with a flaw drawn on them
 RANGED = 64  # good images learned from that int8 takes its ranges from
-
-Image = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a detector was made of, as its run's settings find it again."""
-
-    data: InspectionDataModule
-    calibration: Mapping[str, Any]
-    runtime: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,17 +40,6 @@ class Compressed:
     recalibrated: bool
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """Prepared images: held-out good ones, then the same with flaws drawn."""
-
-    images: list[Image]
-    labels: npt.NDArray[np.bool_]
-
-    def scores(self, engine: Engine) -> npt.NDArray[np.float64]:
-        return np.array([float(engine(image[None])[0][0]) for image in self.images])
-
-
 def compress(
     path: Path, material: Material, kinds: Sequence[str], bank: int | None, budget: float, folder: Path
 ) -> tuple[list[Compressed], list[str]]:
@@ -78,7 +51,7 @@ def compress(
     """
     original = artefacts.read(path)
     runtime = material.runtime
-    probe = _probe(material.data, original.card["input"]["size"])
+    probe = probe_of(material.data, original.card["input"]["size"])
     began = start(original, runtime["engine"], runtime["precision"], runtime.get("threads"))
     before = probe.scores(began)
     made: list[tuple[str, Artefact]] = []
@@ -105,7 +78,7 @@ def _checked(
     variant: Artefact,
     kind: str,
     material: Material,
-    probe: _Probe,
+    probe: Probe,
     before: npt.NDArray[np.float64],
     where: Path,
     path: Path,
@@ -139,7 +112,7 @@ def _checked(
 
 
 def _int8(
-    base: Artefact, material: Material, probe: _Probe, budget: float, engine: Engine
+    base: Artefact, material: Material, probe: Probe, budget: float, engine: Engine
 ) -> tuple[Artefact | None, list[str]]:
     """The first plan that keeps the budget, and what was given up on the way; None where none does."""
     images = _prepared(material.data.train_samples, RANGED, material.data.train_set.size)
@@ -172,29 +145,6 @@ def _operators(artefact: Artefact) -> set[str]:
     import onnx
 
     return {node.op_type for node in onnx.load_model_from_string(artefact.graph).graph.node}
-
-
-def _probe(data: InspectionDataModule, size: int) -> _Probe:
-    rng = np.random.default_rng(0)
-    kinds = sorted(FLAWS)
-    good: list[Image] = []
-    flawed: list[Image] = []
-    for sample in track(data.validation_samples[:PROBED], min(PROBED, len(data.validation_samples)), "drawing flaws"):
-        try:
-            pixels = read_image(sample.path)
-        except TachaError:  # listed when the detector was fitted
-            continue
-        for turn in range(len(kinds)):
-            try:
-                drawn, _ = add_flaw(kinds[(len(flawed) + turn) % len(kinds)], pixels, rng)
-            except ValueError:  # this kind cannot be seen on this image
-                continue
-            good.append(prepare(pixels, size))
-            flawed.append(prepare(drawn, size))
-            break
-    if not good:
-        raise TachaError(f"{data.catalogue.root}: not one held-out image could be read and drawn on; check the files")
-    return _Probe([*good, *flawed], np.repeat([False, True], len(good)))
 
 
 def _prepared(samples: Sequence[Sample], most: int, size: int) -> list[Image]:
