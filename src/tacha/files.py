@@ -43,3 +43,13 @@ def write_text(path: Path, text: str) -> Path:
     with written(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
+
+
+def check_folder(folder: Path) -> None:
+    """Raise TachaError where nothing can be written, before the work whose result is to go there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise TachaError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error

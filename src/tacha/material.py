@@ -98,8 +98,11 @@ def material(path: Path, settings: Mapping[str, Any], folder: Path) -> Material:
     return Material(data_module(catalogue, categories[name], settings), settings["calibration"], settings["runtime"])
 
 
-def probe(data: InspectionDataModule, size: int) -> Probe:
-    """Held-out good images and a flaw drawn on each, its kind in turn. TachaError where none can be read."""
+def probe(data: InspectionDataModule, size: int, strength: float = 1.0) -> Probe:
+    """Held-out good images and a flaw drawn on each, its kind in turn, fainter than it is drawn below a strength of 1.
+
+    Raises TachaError where not one image can be read.
+    """
     rng = np.random.default_rng(0)
     kinds = sorted(FLAWS)
     good: list[Image] = []
@@ -115,7 +118,7 @@ def probe(data: InspectionDataModule, size: int) -> Probe:
             except ValueError:  # this kind cannot be seen on this image
                 continue
             good.append(prepare(pixels, size))
-            flawed.append(prepare(drawn, size))
+            flawed.append(good[-1] + np.float32(strength) * (prepare(drawn, size) - good[-1]))
             break
     if not good:
         raise TachaError(f"{data.catalogue.root}: not one held-out image could be read and drawn on; check the files")
