@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tacha import TachaError, load
-from tacha.cli import main
+from tacha import load
 from tacha.distillation import Distilled, Teaching, distil
-from tacha.errors import TachaError as Refused
-from tacha.features.student import Student
-from tacha.material import material, probe, settings_in, sources
-from tacha.metrics.ranking import auroc
+from tacha.material import material, probe, settings_in
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.engines import ENGINES
 
@@ -56,7 +51,10 @@ def test_a_student_finds_what_its_teacher_finds(distilled: Distilled, small_run:
     assert card["variant"]["distilled_from"] == said["teacher"]
     assert card["net"]["name"] == "student"
     assert all(p["changed_verdicts"] == 0 for p in card["parity"])
-    assert card["scorer"]["settings"]["share"] == artefacts.read(small_run / "brick.tacha").card["scorer"]["settings"]["share"]
+    assert (
+        card["scorer"]["settings"]["share"]
+        == artefacts.read(small_run / "brick.tacha").card["scorer"]["settings"]["share"]
+    )
 
 
 def test_engines_say_the_same_of_a_student(distilled: Distilled, small_run: Path) -> None:

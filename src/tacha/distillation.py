@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 KIND = "student"
 FEWEST = 10  # good images to learn from
-FAINT = 0.25  # strength of the flaws that are hard to find
+FAINT = 0.15  # strength of the flaws that are hard to find
 SCALED = 256  # pictures that the scales of what the student sees come from
 STOPPED_BY = 3  # pictures an image that tell when to stop
 TIMED = 40  # images through both engines in turn
@@ -57,9 +57,10 @@ class Teaching:
     weights: str = "packaged"
     layers: Sequence[int] = (2, 3)
     width: int = 96
+    rows: int = 256
     draws: int = 6
-    epochs: int = 30
-    patience: int = 8
+    epochs: int = 20
+    patience: int = 6
     lr: float = 3e-3
     unfreeze: bool = False
     seed: int = 0
@@ -163,6 +164,7 @@ def _taught(
         weights=teaching.weights,
         layers=list(teaching.layers),
         width=teaching.width,
+        rows=teaching.rows,
         embedding=length,
     )
     torch.manual_seed(teaching.seed)
@@ -174,7 +176,7 @@ def _taught(
         every = max(1, len(lessons) // SCALED)
         some = [part[::every] for part in lessons.seen]
         levels = some if frozen else student.levels(some[0].float() / 255)
-    student.look_at(levels, lessons.maps, lessons.embedding)
+    student.look_at(levels, lessons.maps[::every], lessons.embedding[::every])
     student.trunk.requires_grad_(not frozen)
     scorer = artefact.card["scorer"]["settings"]
     pooling = {k: float(scorer.get(k, 0.0)) for k in ("share", "sigma")}

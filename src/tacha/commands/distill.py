@@ -12,7 +12,7 @@ from tacha.distillation import Distilled, Teaching, distil
 from tacha.errors import TachaError
 from tacha.material import material, settings_in, sources
 
-LEAST = {"width": 1, "draws": 1, "epochs": 1, "patience": 1, "seed": 0}
+LEAST = {"width": 1, "rows": 1, "draws": 1, "epochs": 1, "patience": 1, "seed": 0}
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -67,6 +67,7 @@ def _teaching(asked: argparse.Namespace) -> Teaching:
         weights=asked.weights,
         layers=[int(word) for word in words],
         width=asked.width,
+        rows=asked.rows,
         draws=asked.draws,
         epochs=asked.epochs,
         patience=asked.patience,
