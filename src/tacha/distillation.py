@@ -34,6 +34,7 @@ from tacha.runtime.artefact import Artefact
 from tacha.runtime.bench import PAUSE
 from tacha.runtime.engines import Engine, start
 from tacha.runtime.engines.torch import detector_of
+from tacha.training.base import NotFiniteError
 from tacha.training.imitate import Imitate, imitate
 from tacha.training.lessons import Teacher
 
@@ -45,7 +46,7 @@ FEWEST = 10  # good images to learn from
 FAINT = 0.15  # strength of the flaws that are hard to find
 SCALED = 256  # pictures that the scales of what the student sees come from
 STOPPED_BY = 3  # pictures an image that tell when to stop
-TIMED = 40  # images through both engines in turn
+TIMED = 20  # images through both engines in turn
 ROUNDS = 5
 
 
@@ -92,6 +93,16 @@ class Distilled:
     test: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Taught:
+    """A trained net, not yet calibrated, how its map is to be pooled, and what it took."""
+
+    net: Net
+    pooling: dict[str, float]
+    pictures: int
+    epochs: int
+
+
 def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, test: bool = False) -> Distilled:
     """Write the student of an artefact into `folder` as NAME.student.tacha, and NAME.student.json about it.
 
@@ -104,13 +115,15 @@ def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, 
     check_folder(folder)
     teacher, runtime = artefacts.read(path), material.runtime
     engine = start(teacher, runtime["engine"], runtime["precision"], runtime.get("threads"))
-    net, pooling, pictures, epochs = _taught(path, teacher, engine, material.data, teaching)
+    if test and not material.data.test_samples:
+        raise TachaError(f"{material.data.catalogue.root}: has no test images; leave out --test")
+    taught = teach(path, teacher, engine, material.data, teaching)
     name = str(teacher.card["name"])
     fitted = fit_detector(
         material.data,
         name,
-        net,
-        {"name": "reconstruction", **pooling},
+        taught.net,
+        {"name": "reconstruction", **taught.pooling},
         material.calibration,
         runtime,
         seed=teaching.seed,
@@ -134,8 +147,8 @@ def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, 
         path=where,
         teacher=digest,
         mib=(mib_before, mib),
-        pictures=pictures,
-        epochs=epochs,
+        pictures=taught.pictures,
+        epochs=taught.epochs,
         seconds=seconds,
         teaching=asdict(teaching),
         test=figures,
@@ -145,10 +158,8 @@ def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, 
     return out
 
 
-def _taught(
-    path: Path, artefact: Artefact, engine: Engine, data: InspectionDataModule, teaching: Teaching
-) -> tuple[Net, dict[str, float], int, int]:
-    """The trained net, how its map is to be pooled, and the numbers of pictures and of epochs."""
+def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataModule, teaching: Teaching) -> Taught:
+    """Train a student of the artefact at `path`, which `engine` has loaded. Raises TachaError as `distil` does."""
     size = int(artefact.card["input"]["size"])
     blank = np.zeros((1, 3, size, size), np.float32)
     if len(engine(blank)) < 2:
@@ -168,7 +179,10 @@ def _taught(
         embedding=length,
     )
     torch.manual_seed(teaching.seed)
-    student = Student(**settings)
+    try:
+        student = Student(**settings)
+    except TachaError as error:  # written for a run's configuration, which has the same settings
+        raise TachaError(str(error).replace("model.", "--")) from error
     frozen = not teaching.unfreeze and teaching.weights != "none"
     lessons = teacher.lessons(student, learned, teaching.draws, teaching.seed, "what the teacher says", frozen)
     last = teacher.lessons(student, held, STOPPED_BY, teaching.seed + 1, "what tells when to stop", frozen)
@@ -181,8 +195,11 @@ def _taught(
     scorer = artefact.card["scorer"]["settings"]
     pooling = {k: float(scorer.get(k, 0.0)) for k in ("share", "sigma")}
     learner = Imitate(student, pooling["share"], pooling["sigma"], lr=teaching.lr)
-    rows = imitate(learner, lessons, last, teaching.epochs, teaching.patience, teaching.seed)
-    return Net(KIND, settings, student), pooling, len(lessons), len(rows)
+    try:
+        rows = imitate(learner, lessons, last, teaching.epochs, teaching.patience, teaching.seed)
+    except NotFiniteError as error:
+        raise TachaError(f"{path}: its student's loss is not a number any more; lower --lr {teaching.lr:g}") from error
+    return Taught(Net(KIND, settings, student), pooling, len(lessons), len(rows))
 
 
 def _parted(data: InspectionDataModule) -> tuple[list[Sample], list[Sample]]:
@@ -248,6 +265,4 @@ def _latency(engines: tuple[Engine, Engine], images: Sequence[Image]) -> tuple[f
 
 def _tested(inspector: Inspector, data: InspectionDataModule, seed: int) -> list[dict[str, Any]]:
     samples = [replace(s, category=inspector.name) for s in data.test_samples]
-    if not samples:
-        raise TachaError(f"{data.catalogue.root}: has no test images; leave out --test")
     return rundir.rows(evaluate(inspector, samples, seed).figures, inspector, seed)
