@@ -89,6 +89,22 @@ def parser() -> argparse.ArgumentParser:
     compress.add_argument("--quantiser", help="of int8: nncf (extra quantize; the default with it) or onnxruntime")
     compress.add_argument("--out", metavar="DIR", help="where to write (default: beside the artefact)")
 
+    distill = verbs.add_parser("distill", help="a small student net learns what a run's detectors find, and is judged")
+    distill.add_argument("source", metavar="RUN|ARTEFACT", help="a run folder, or a .tacha file in one")
+    distill.add_argument("--backbone", default="tf_efficientnet_lite0", help="any timm name that can be cut")
+    distill.add_argument("--weights", default="packaged", help="packaged, hub, a path, none (default: packaged)")
+    distill.add_argument("--layers", metavar="LIST", default="2,3", help="its layers, 0 the shallowest (default: 2,3)")
+    distill.add_argument("--width", type=int, default=96, help="channels of the head (default: 96)")
+    distill.add_argument("--rows", type=int, default=256, help="learned rows a layer and form (default: 256)")
+    distill.add_argument("--draws", type=int, default=6, help="pictures made of each good image (default: 6)")
+    distill.add_argument("--epochs", type=int, default=20, help="at most (default: 20)")
+    distill.add_argument("--patience", type=int, default=6, help="epochs without a gain before it stops (default: 6)")
+    distill.add_argument("--lr", type=float, default=3e-3, help="learning rate (default: 0.003)")
+    distill.add_argument("--unfreeze", action="store_true", help="train the backbone too, not the head alone")
+    distill.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    distill.add_argument("--test", action="store_true", help="at the end, both on the run's test images")
+    distill.add_argument("--out", metavar="DIR", help="where to write (default: beside the artefact)")
+
     data = verbs.add_parser("data", help="look at a data set, or write the sample set").add_subparsers(
         dest="what", metavar="WHAT", required=True
     )

@@ -18,7 +18,7 @@ from tacha.reopening import Material
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.banks import with_fewer_dimensions, with_fewer_rows
-from tacha.runtime.engines import Engine, start
+from tacha.runtime.engines import start, start_as_calibrated
 from tacha.runtime.parity import TOLERANCE
 from tacha.runtime.quantise import candidates, in_int8
 from tacha.runtime.storage import banks_in_bytes, halved
@@ -68,7 +68,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     gained or too few images are there.
     """
     original = artefacts.read(path)
-    began = _as_calibrated(original, material)
+    began = start_as_calibrated(original, material.runtime.get("threads"))
     probe, before = telling_probe(material.data, original.card["input"]["size"], began)
     notes: list[str] = []
     base, prefix = original, ""
@@ -111,7 +111,7 @@ def _checked(
 ) -> Compressed:
     """The variant judged beside its original, calibrated anew if its scores moved, and written."""
     name, on = str(original.card["name"]), variant.card["calibrated_on"]
-    engine = _as_calibrated(variant, material)
+    engine = start_as_calibrated(variant, material.runtime.get("threads"))
     after = probe.scores(engine)
     threshold = float(original.card["calibration"]["threshold"])
     moved = float(np.abs(after - before).max() / max(abs(threshold), 1e-12))
@@ -141,12 +141,6 @@ def _checked(
     artefacts.write(replace(variant, card={**card, "variant": about}), where)
     mib, mib_before = (p.stat().st_size / 2**20 for p in (where, path))
     return Compressed(where, mib, mib_before, len(before), changed, between, moved, drawn, drawn_before, recalibrated)
-
-
-def _as_calibrated(artefact: Artefact, material: Material) -> Engine:
-    """The engine and precision that calibrated the original, and that a variant's thresholds are to be of."""
-    on = artefact.card["calibrated_on"]
-    return start(artefact, on["engine"], on["precision"], material.runtime.get("threads"))
 
 
 def _int8(base: Artefact, material: Material, probe: Probe, wanted: Wanted) -> tuple[Artefact | None, list[str]]:

@@ -22,6 +22,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("autoencoder", {**IMAGE, "residual": "l1"}, "mahalanobis"),
     ("vae", {**IMAGE, "residual": "l2"}, "reconstruction"),
     ("featcae", {"backbone": "resnet18", "weights": "none", "layers": [1, 2], "latent": 8}, "reconstruction"),
+    (
+        "student",
+        {"backbone": "resnet18", "weights": "none", "layers": [1, 2], "width": 8, "rows": 16},
+        "reconstruction",
+    ),
     ("vit", {"backbone": "vit_tiny_patch16_224", "classes": 3}, "hybrid"),
 ]
 

@@ -67,7 +67,7 @@ def train_net(
     (the best checkpoint is kept), a full disk, a damaged checkpoint, too little GPU memory.
     """
     check_trainer(trainer)
-    with _plain_errors(folder), _process_kept():
+    with _plain_errors(folder), process_kept():
         lightning.seed_everything(seed, verbose=False)
         module = LEARNERS.build(learner, net=net, **settings)
         _check_classes(module, data)
@@ -220,7 +220,7 @@ def _identity(module: Learner, data: LearningData, trainer: Settings, seed: int)
 
 
 @contextlib.contextmanager
-def _process_kept() -> Iterator[None]:
+def process_kept() -> Iterator[None]:
     """Lightning's chatter is left out, and what it sets for the whole process is put back."""
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     interrupt = signal.getsignal(signal.SIGINT)

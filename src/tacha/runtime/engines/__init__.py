@@ -56,6 +56,12 @@ def start(artefact: Artefact, engine: str = "openvino", precision: str = "f32", 
         raise refusal(artefact, engine, able, error) from error
 
 
+def start_as_calibrated(artefact: Artefact, threads: int | None = None) -> Engine:
+    """The engine and precision that set the artefact's thresholds."""
+    on = artefact.card["calibrated_on"]
+    return start(artefact, on["engine"], on["precision"], threads)
+
+
 def attempt(artefact: Artefact, engine: str, precision: str, threads: int | None) -> Engine:
     """As `start`, but what the engine itself raises is left as it is."""
     if precision not in PRECISIONS:
