@@ -10,6 +10,8 @@ import pytest
 
 from tacha import TachaError, load
 from tacha.cli import main
+from tacha.reopening import reopen
+from tacha.run import train
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.banks import with_fewer_dimensions, with_fewer_rows
 from tacha.runtime.engines import start
@@ -113,6 +115,16 @@ def test_int8_spares_the_first_layers_that_it_is_told_to(
         found = np.array([float(start(variant, "onnxruntime")(i[None])[0][0]) for i in images])
         errors[name] = float(np.abs(found - expected).mean())
     assert errors["spared"] < errors["whole"]
+
+
+def test_a_matrix_a_place_stays_as_it_is(small_run: Path, tmp_path: Path, images: list[np.ndarray]) -> None:
+    """ONNX Runtime takes a stack of int8 matrices when it loads the graph, and fails when it runs it."""
+    settings = reopen(small_run).settings
+    settings["scorer"] = {"name": "padim", "channels": 16}
+    train(settings, tmp_path / "run")
+    variant = in_int8(artefacts.read(tmp_path / "run" / "brick.tacha"), images)
+    for engine in ("openvino", "onnxruntime"):
+        assert np.isfinite(start(variant, engine)(images[0][None])[0]).all()
 
 
 def test_a_missing_quantiser_names_the_extra(

@@ -106,9 +106,15 @@ def candidates(artefact: Artefact) -> list[Plan]:
 
 
 def _quantisable(model: Any) -> list[Any]:
-    # What puts rows on a bank's axes stays exact: the distance to the row found is computed from what it gives.
-    nodes = [node for node in model.graph.node if node.op_type in OPERATORS]
-    return [node for node in nodes if not any(AXES.fullmatch(name) for name in node.input)]
+    shapes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+
+    def possible(node: Any) -> bool:
+        # What puts rows on a bank's axes stays exact: the distance to the row found is computed from what it gives.
+        # A stack of matrices, PaDiM's one a place, has no int8 product in ONNX Runtime.
+        stacked = node.op_type != "Conv" and any(shapes.get(name, 0) > 2 for name in node.input)
+        return node.op_type in OPERATORS and not stacked and not any(AXES.fullmatch(name) for name in node.input)
+
+    return [node for node in model.graph.node if possible(node)]
 
 
 def _lean(artefact: Artefact) -> Any:
