@@ -53,18 +53,16 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Teaching:
-    """How a student is made. `draws`: pictures made of each good image; `unfreeze`: the trunk learns too."""
+    """How a student is made. `draws`: pictures made of each good image; `rows`: a view of its net."""
 
     backbone: str = "tf_efficientnet_lite0"
     weights: str = "packaged"
     layers: Sequence[int] = (2, 3)
-    width: int = 96
-    rows: int = 256
+    rows: int = 1024
     draws: int = 6
-    epochs: int = 20
-    patience: int = 6
-    lr: float = 3e-3
-    unfreeze: bool = False
+    epochs: int = 6
+    patience: int = 2
+    lr: float = 3e-2
     seed: int = 0
 
 
@@ -175,7 +173,6 @@ def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataMo
         backbone=teaching.backbone,
         weights=teaching.weights,
         layers=list(teaching.layers),
-        width=teaching.width,
         rows=teaching.rows,
         embedding=length,
     )
@@ -184,15 +181,10 @@ def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataMo
         student = Student(**settings)
     except TachaError as error:  # written for a run's configuration, which has the same settings
         raise TachaError(str(error).replace("model.", "--")) from error
-    frozen = not teaching.unfreeze and teaching.weights != "none"
-    lessons = teacher.lessons(student, learned, teaching.draws, teaching.seed, "what the teacher says", frozen)
-    last = teacher.lessons(student, held, STOPPED_BY, teaching.seed + 1, "what tells when to stop", frozen)
-    with torch.inference_mode():
-        every = max(1, len(lessons) // SCALED)
-        some = [part[::every] for part in lessons.seen]
-        levels = some if frozen else student.levels(some[0].float() / 255)
-    student.look_at(levels, lessons.maps[::every], lessons.embedding[::every])
-    student.trunk.requires_grad_(not frozen)
+    lessons = teacher.lessons(student, learned, teaching.draws, teaching.seed, "what the teacher says")
+    last = teacher.lessons(student, held, STOPPED_BY, teaching.seed + 1, "what tells when to stop")
+    every = max(1, len(lessons) // SCALED)
+    student.look_at([part[::every] for part in lessons.seen], lessons.maps[::every], lessons.embedding[::every])
     scorer = artefact.card["scorer"]["settings"]
     pooling = {k: float(scorer.get(k, 0.0)) for k in ("share", "sigma")}
     learner = Imitate(student, pooling["share"], pooling["sigma"], lr=teaching.lr)

@@ -15,7 +15,7 @@ from tacha.runtime.engines import start
 from tacha.runtime.export import export_graph
 from tacha.scorers import SCORERS
 
-IMAGE = {"latent": 8, "width": 8, "depth": 2}
+IMAGE = {"latent": 8, "depth": 2}
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("cnn", {"classes": 3}, "confidence"),
     ("unet", {**IMAGE, "skips": 1, "residual": "ssim_l1"}, "reconstruction"),
@@ -24,7 +24,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("featcae", {"backbone": "resnet18", "weights": "none", "layers": [1, 2], "latent": 8}, "reconstruction"),
     (
         "student",
-        {"backbone": "resnet18", "weights": "none", "layers": [1, 2], "width": 8, "rows": 16},
+        {"backbone": "resnet18", "weights": "none", "layers": [1, 2], "rows": 16},
         "reconstruction",
     ),
     ("vit", {"backbone": "vit_tiny_patch16_224", "classes": 3}, "hybrid"),

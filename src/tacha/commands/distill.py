@@ -12,7 +12,7 @@ from tacha.distillation import Distilled, Teaching, distil
 from tacha.errors import TachaError
 from tacha.reopening import reopen, sources
 
-LEAST = {"width": 1, "rows": 1, "draws": 1, "epochs": 1, "patience": 1, "seed": 0}
+LEAST = {"rows": 1, "draws": 1, "epochs": 1, "patience": 1, "seed": 0}
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -66,12 +66,10 @@ def _teaching(asked: argparse.Namespace) -> Teaching:
         backbone=asked.backbone,
         weights=asked.weights,
         layers=[int(word) for word in words],
-        width=asked.width,
         rows=asked.rows,
         draws=asked.draws,
         epochs=asked.epochs,
         patience=asked.patience,
         lr=asked.lr,
-        unfreeze=asked.unfreeze,
         seed=asked.seed,
     )

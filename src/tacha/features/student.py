@@ -1,4 +1,4 @@
-"""A cut backbone and a small head that say at once what a bigger detector would find."""
+"""A cut backbone that is near to few rows where a bigger detector is near to many."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from tacha.features.base import FeatureNet, Features
 from tacha.features.checks import whole
 from tacha.scorers.coreset import Coreset
 
-STEEPEST = 40.0  # asinh of a standing; no map reaches it, and far beyond it a float overflows
-
 
 class Said(NamedTuple):
     """What a student says of images, in the units that it is trained in."""
 
-    standing: Tensor  # [B, h, w] asinh of how many spreads a place's anomaly lies above the middle
+    standing: Tensor  # [B, h, w] how many spreads a place's anomaly lies above the middle of the teacher's
     embedding: Tensor  # [B, E] standardised
 
 
 class Student(FeatureNet):
     """Predicts a teacher's anomaly map and embedding from a backbone's first layers; made by `tacha distill`.
 
-    `layers` are the backbone's feature indices, 0 the shallowest, and it is cut behind the last. `width` is the head's,
-    `embedding` the length of the teacher's embedding. residual [B, h, w]: the teacher's map in its own units, on the
-    finest layer's grid. With `weights` none all of it starts at random.
+    `layers` are the backbone's feature indices, 0 the shallowest; it is cut behind the last, on whose grid it looks.
+    A place's anomaly is a sum, with weights that are never negative, of its distances from learned `rows` in each of
+    its views: all layers stacked, and each alone as directions. A free head imitates the teacher as well on what its
+    lessons show and fails on real flaws, which they do not; farther from every row cannot mean less anomalous.
+    `embedding` is the length of the teacher's. residual [B, h, w]: the teacher's map in its own units, on the finest
+    layer's grid. With `weights` none all of it starts at random.
     """
 
     provides = frozenset({"embedding", "residual"})
@@ -41,36 +42,38 @@ class Student(FeatureNet):
     spread: Tensor
     offset: Tensor
     scale: Tensor
+    usual: Tensor
+    usual_spread: Tensor
     trunk: Any  # a timm net
-    views: Any  # of _View, one a layer
+    views: Any  # of _View
 
     def __init__(
         self,
         backbone: str = "tf_efficientnet_lite0",
         weights: str = "packaged",
         layers: Sequence[int] = (2, 3),
-        width: int = 96,
-        rows: int = 256,
+        rows: int = 1024,
         embedding: int = 1,
     ) -> None:
         super().__init__()
         self.backbone, self.weights, self.layers = backbone, weights, tuple(sorted(set(layers)))
-        self.width, self.rows = whole("width", width, 1), whole("rows", rows, 1)
+        self.rows = whole("rows", rows, 1)
         self.embedding = whole("embedding", embedding, 1)
         seen = Backbone(backbone, weights, self.layers)  # its checks of names and weights, and what it normalises by
         self.register_buffer("mean", seen.mean)
         self.register_buffer("std", seen.std)
         self.trunk = _cut(seen, backbone, self.layers)
         self.channels: list[int] = seen.net.feature_info.channels()
-        self.views = nn.ModuleList(_View(c, rows) for c in self.channels)
-        self.narrow = nn.ModuleList(nn.Conv2d(2 * c + 3, width, 1) for c in self.channels)
-        self.around = nn.Sequential(  # what lies farther round a place than the last layer sees
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
+        every = range(len(self.channels))
+        sights = [(tuple(every), False), *(((i,), True) for i in every)]
+        self.views = nn.ModuleList(
+            _View(levels, unit, sum(self.channels[i] for i in levels), rows) for levels, unit in sights
         )
-        self.judge = nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 1, 1))
+        self.weight = nn.Parameter(torch.zeros(len(sights)))  # softplus of it counts
+        self.bias = nn.Parameter(torch.zeros(()))
         self.describe = nn.Linear(sum(self.channels), embedding)
+        self.register_buffer("usual", torch.zeros(sum(self.channels)))  # means of the levels over images
+        self.register_buffer("usual_spread", torch.ones(sum(self.channels)))
         self.register_buffer("middle", torch.zeros(()))  # of the teacher's maps
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("offset", torch.zeros(embedding))  # of its embedding
@@ -85,27 +88,22 @@ class Student(FeatureNet):
         return found
 
     def say(self, levels: Sequence[Tensor]) -> Said:
-        """The head alone."""
+        """All but the trunk."""
+        gathered = _gathered(levels)
+        far = torch.cat([view(gathered) for view in self.views], 1)  # [B, V, h, w]
+        standing = self.bias + (far * F.softplus(self.weight).view(-1, 1, 1)).sum(1, keepdim=True)
         grid = levels[0].shape[-2:]
-        narrow = [turn(view(level)) for turn, view, level in zip(self.narrow, self.views, levels, strict=True)]
-        narrow.append(self.around(F.relu(narrow[-1])))
-        seen = sum(_resized(level, grid) for level in narrow)
-        means = [
-            ((level.mean((2, 3), keepdim=True) - view.mean) / view.std).flatten(1)
-            for view, level in zip(self.views, levels, strict=True)
-        ]
-        return Said(self.judge(seen).squeeze(1), self.describe(torch.cat(means, 1)))
+        if standing.shape[-2:] != grid:
+            standing = F.interpolate(standing, size=tuple(grid), mode="bilinear", align_corners=False)
+        return Said(standing.squeeze(1), self.describe((_means(levels) - self.usual) / self.usual_spread))
 
     def forward(self, images: Tensor) -> Features:
         said = self.say(self.levels(images))
-        standing = said.standing.clamp(-STEEPEST, STEEPEST)
-        return Features(
-            self.offset + self.scale * said.embedding, residual=self.middle + self.spread * torch.sinh(standing)
-        )
+        return Features(self.offset + self.scale * said.embedding, residual=self.middle + self.spread * said.standing)
 
     def standing(self, maps: Tensor) -> Tensor:
         """A teacher's maps as `say` says them."""
-        return torch.asinh((maps - self.middle) / self.spread)
+        return (maps - self.middle) / self.spread
 
     def standard(self, embedding: Tensor) -> Tensor:
         """A teacher's embedding as `say` says it."""
@@ -113,10 +111,20 @@ class Student(FeatureNet):
 
     @torch.no_grad()
     def look_at(self, levels: Sequence[Tensor], maps: Tensor, embedding: Tensor) -> None:
-        """Take the scales of what it sees and of what it is to say from some images."""
-        good = maps <= maps.median()
-        for view, level in zip(self.views, levels, strict=True):
-            view.look_at(level.float(), F.interpolate(good.unsqueeze(1).float(), level.shape[-2:]).squeeze(1) > 0)
+        """Take the first rows, and the scales of what it sees and of what it is to say, from some images."""
+        levels = [level.float() for level in levels]
+        gathered = _gathered(levels)
+        height, width = gathered[0].shape[-2:]
+        low = (maps <= maps.median()).unsqueeze(1).float()
+        good = F.adaptive_avg_pool2d(low, (height, width)).squeeze(1) >= 0.5
+        good |= ~good.any()  # a handful of coarse places may all hold something
+        for view in self.views:
+            view.look_at(gathered, good)
+        means = _means(levels)
+        deviation = means.std(0, correction=0)
+        self.usual.copy_(means.mean(0))
+        # A channel that never moves would blow up whatever moves it later.
+        self.usual_spread.copy_(deviation.clamp(min=float(deviation.max()) / 100 + 1e-6))
         low, middle, high = np.quantile(maps.numpy(), [0.25, 0.5, 0.75])
         self.middle.fill_(middle)
         self.spread.fill_(max((high - low) / 1.349, 1e-6 * float(maps.abs().max()), 1e-12))  # a normal's deviation
@@ -125,49 +133,62 @@ class Student(FeatureNet):
 
 
 class _View(nn.Module):
-    """A layer [B, C, h, w] as the head sees it [B, 2 C + 3, h, w]: standardised, as directions, and three distances.
+    """How far places are from the nearest of `rows` learned vectors, standardised: levels [B, C, h, w] -> [B, 1, h, w].
 
-    How far out a place is, and how far, in either form, from the nearest of `rows` learned vectors: the teacher's own
-    kind of judgement, which holds for what no lesson showed.
+    `levels` says which of the net's are stacked, and `unit` whether as directions only.
     """
 
-    mean: Tensor
-    std: Tensor
+    size: Tensor
+    usual: Tensor
+    spread: Tensor
 
-    def __init__(self, channels: int, rows: int) -> None:
+    def __init__(self, levels: tuple[int, ...], unit: bool, channels: int, rows: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(channels, 1, 1))
-        self.register_buffer("std", torch.ones(channels, 1, 1))
-        self.near = nn.ParameterList(torch.randn(rows, channels) for _ in range(2))
+        self.levels, self.unit = levels, unit
+        self.rows = nn.Parameter(torch.randn(rows, channels))
+        for name in ("size", "usual", "spread"):  # of vectors, and of distances
+            self.register_buffer(name, torch.ones(()))
 
-    def look_at(self, level: Tensor, good: Tensor) -> None:
-        """Level [N, C, h, w]; `good` [N, h, w] says which places the nearest vectors may come from."""
-        deviation = level.std((0, 2, 3), correction=0)
-        self.mean = level.mean((0, 2, 3)).view(-1, 1, 1).to(self.mean)
-        # A channel that never moves would blow up whatever moves it later.
-        self.std = deviation.clamp(min=float(deviation.max()) / 100 + 1e-6).view(-1, 1, 1).to(self.std)
-        for near, form in zip(self.near, self.forms(level), strict=True):
-            found = Coreset(len(near), 0)
-            for image, mask in zip(form, good, strict=True):
-                found.add(image[:, mask].T)
-            rows = found.finish()
-            near.copy_(rows[torch.arange(len(near)) % len(rows)])
+    def look_at(self, levels: Sequence[Tensor], good: Tensor) -> None:
+        """Levels on one grid; `good` [N, h, w] says which places the first rows may come from."""
+        self.size.fill_(1.0)
+        self.size.copy_(self.places(levels).square().mean().sqrt().clamp(min=1e-6))
+        places = self.places(levels)
+        found = Coreset(len(self.rows), 0)
+        for image, mask in zip(places, good, strict=True):
+            found.add(image[:, mask].T)
+        rows = found.finish()
+        self.rows.copy_(rows[torch.arange(len(self.rows)) % len(rows)])
+        far = _distance(places, self.rows)
+        self.usual.copy_(far.mean())
+        self.spread.copy_(far.std(correction=0).clamp(min=1e-6))
 
-    def forms(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Standardised, and as directions of the same mean square."""
-        return (level - self.mean) / self.std, F.normalize(level, dim=1) * level.shape[1] ** 0.5
+    def places(self, levels: Sequence[Tensor]) -> Tensor:
+        """Vectors [B, C, h, w] of about unit mean square."""
+        stacked = torch.cat([levels[i] for i in self.levels], 1)
+        return (F.normalize(stacked, dim=1) if self.unit else stacked) / self.size
 
-    def forward(self, level: Tensor) -> Tensor:
-        forms = self.forms(level)
-        distances = [_distance(form, near) for form, near in zip(forms, self.near, strict=True)]
-        return torch.cat([*forms, forms[0].square().mean(1, keepdim=True), *distances], 1)
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        return (_distance(self.places(levels), self.rows) - self.usual) / self.spread
 
 
 def _distance(places: Tensor, rows: Tensor) -> Tensor:
     """Root mean square difference of every place [B, C, h, w] from the nearest of rows [K, C], [B, 1, h, w]."""
     products = F.conv2d(places, -2 * rows[:, :, None, None], rows.square().sum(1))
     nearest = products.amin(1, keepdim=True) + places.square().sum(1, keepdim=True)
-    return (nearest.clamp(min=0) / places.shape[1] + 1e-3).sqrt()  # the root of nothing has no slope
+    return (nearest.clamp(min=0) / places.shape[1] + 1e-4).sqrt()  # the root of nothing has no slope
+
+
+def _gathered(levels: Sequence[Tensor]) -> list[Tensor]:
+    """All levels on the coarsest one's grid: the mean of what falls on a place."""
+    height, width = levels[-1].shape[-2:]
+    grid = (height, width)
+    return [level if tuple(level.shape[-2:]) == grid else F.adaptive_avg_pool2d(level, grid) for level in levels]
+
+
+def _means(levels: Sequence[Tensor]) -> Tensor:
+    """[B, sum of C]."""
+    return torch.cat([level.mean((2, 3)) for level in levels], 1)
 
 
 def _cut(seen: Backbone, backbone: str, layers: Sequence[int]) -> nn.Module:
@@ -187,9 +208,3 @@ def _cut(seen: Backbone, backbone: str, layers: Sequence[int]) -> nn.Module:
             module.inplace = False
     cut: nn.Module = net.eval()
     return cut
-
-
-def _resized(level: Tensor, grid: Sequence[int]) -> Tensor:
-    if tuple(level.shape[-2:]) == tuple(grid):
-        return level
-    return F.interpolate(level, size=tuple(grid), mode="bilinear", align_corners=False)

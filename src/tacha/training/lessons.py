@@ -28,9 +28,8 @@ KEPT_MB = 1536
 class Lessons:
     """Pictures and a teacher's words on them, all in memory.
 
-    `maps` [N, h, w] are the teacher's on the student's grid, `embedding` [N, E] is its embedding. `seen` are the
-    pictures, uint8 [N, 3, S, S], where the trunk learns too; else what a frozen trunk sees in them, float16
-    [N, C, h, w] a level.
+    `maps` [N, h, w] are the teacher's on the student's grid, `embedding` [N, E] is its embedding. `seen` is what the
+    student's frozen trunk sees in the pictures, float16 [N, C, h, w] a level.
     """
 
     maps: Tensor
@@ -55,9 +54,7 @@ class Teacher:
         self.engine, self.net, self.size = engine, net, size
 
     @torch.inference_mode()
-    def lessons(
-        self, student: Student, samples: Sequence[Sample], draws: int, seed: int, label: str, frozen: bool
-    ) -> Lessons:
+    def lessons(self, student: Student, samples: Sequence[Sample], draws: int, seed: int, label: str) -> Lessons:
         """`draws` varied pictures of each sample, fewer where they would not fit in memory.
 
         Raises TachaError where not one of the files can be read.
@@ -65,26 +62,23 @@ class Teacher:
         maps: list[Tensor] = []
         embeddings: list[Tensor] = []
         seen: list[tuple[Tensor, ...]] = []
-        samples, draws = self._fitting(student, samples, draws, frozen)
+        samples, draws = self._fitting(student, samples, draws)
         for picture in self._pictures(samples, draws, seed, label):
-            pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]  # [1, 3, S, S]
-            image = pixels.float() / 255
+            image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float() / 255
             levels = student.levels(image)
             said = torch.from_numpy(self.engine(image.numpy())[1])
             maps.append(_brought_to(said, levels[0].shape[-2:]))
             embeddings.append(self.net(image).embedding)
-            seen.append(tuple(level.half() for level in levels) if frozen else (pixels,))
+            seen.append(tuple(level.half() for level in levels))
         if not maps:
             raise TachaError(f"{samples[0].path.parent}: not one good image could be read; check the files")
         return Lessons(
             torch.cat(maps), torch.cat(embeddings), tuple(torch.cat(part) for part in zip(*seen, strict=True))
         )
 
-    def _fitting(
-        self, student: Student, samples: Sequence[Sample], draws: int, frozen: bool
-    ) -> tuple[Sequence[Sample], int]:
+    def _fitting(self, student: Student, samples: Sequence[Sample], draws: int) -> tuple[Sequence[Sample], int]:
         levels = student.levels(torch.zeros(1, 3, self.size, self.size))
-        each = 2 * sum(level.numel() for level in levels) if frozen else 3 * self.size**2
+        each = 2 * sum(level.numel() for level in levels)
         most = max(1, KEPT_MB * 2**20 // each)
         if len(samples) > most:
             samples = [samples[i] for i in np.linspace(0, len(samples) - 1, most).round().astype(int)]
