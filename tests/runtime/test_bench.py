@@ -37,12 +37,21 @@ def test_two_engines_side_by_side(
         assert row["peak_mib"] > 50
         assert row["file_mib"] == pytest.approx(artefact_path.stat().st_size / 2**20)
         assert row["changed_verdicts"] == 0
+        assert row["judged"] > 5  # every labelled image, not those alone that were timed
         assert row["time_ratio"]["to"] == "brick · torch f32"
         auroc = next(f for f in row["figures"] if f["metric"] == "image_auroc")
         assert auroc["low"] <= auroc["value"] <= auroc["high"]
     assert found["rows"][1]["time_ratio"]["median"] == 1
     assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")
     assert "brick · openvino f32" in said
+
+
+def test_peak_memory_is_the_variants_own(artefact_path: Path, sample_root: Path) -> None:
+    ballast = np.ones(2**30, np.uint8)
+    image = next((sample_root / "brick" / "test" / "good").glob("*.png"))
+    found = benches.bench([Variant(artefact_path, "openvino")], [image], rounds=1, threads=1)
+    assert found[0].peak_mb is not None
+    assert 50 < found[0].peak_mb < ballast.nbytes / 2**20
 
 
 @pytest.mark.parametrize(

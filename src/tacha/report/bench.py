@@ -73,6 +73,7 @@ def write_bench(folder: Path, found: Sequence[Measured], about: Mapping[str, Any
                 "file_mib": m.size_mb,
                 "peak_mib": m.peak_mb,
                 "changed_verdicts": m.changed(reference),
+                "judged": len(m.verdicts),
                 "figures": m.figures,
             }
         )

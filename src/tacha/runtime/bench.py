@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,8 @@ def bench(
             worker.measured.peak_mb = worker.ask("peak")
         if samples:
             for worker in track(workers, len(workers), "judging the test images"):
-                worker.measured.figures = worker.ask("evaluate", samples)
+                worker.measured.figures, verdicts = worker.ask("evaluate", samples)
+                worker.measured.verdicts |= verdicts
     return [worker.measured for worker in workers]
 
 
@@ -222,6 +224,10 @@ class _Server:
         return count / (time.perf_counter() - began)
 
     def peak(self) -> float | None:
+        status = Path("/proc/self/status")
+        # What getrusage says on Linux begins at what the parent held when it started this process.
+        if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))):
+            return int(found[1]) / 2**10
         try:
             import resource
         except ImportError:  # Windows
@@ -231,8 +237,10 @@ class _Server:
         unit = 2**20 if sys.platform == "darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
-    def evaluate(self, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    def evaluate(self, samples: Sequence[Sample]) -> tuple[list[dict[str, Any]], dict[Path, str]]:
         from tacha import rundir
         from tacha.evaluation import evaluate
 
-        return rundir.rows(evaluate(self.inspector, samples, self.seed).figures, self.inspector, self.seed)
+        found = evaluate(self.inspector, samples, self.seed)
+        verdicts = {p.path: p.verdict for p in found.predictions}
+        return rundir.rows(found.figures, self.inspector, self.seed), verdicts
