@@ -64,8 +64,8 @@ def parser() -> argparse.ArgumentParser:
 
     check = verbs.add_parser("check", help="is an artefact whole, and do the engines agree on it here?")
     check.add_argument("artefact", help="a .tacha file")
-    check.add_argument("images", nargs="*", help="images to compare on (default: seeded noise and textures)")
-    check.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    check.add_argument("images", nargs="*", help="images to compare on (default: four of seeded noise)")
+    check.add_argument("--precision", choices=("f32", "bf16"), help="(default: what it was calibrated at)")
     check.add_argument("--probe", action="store_true", help="instead, measure anew which engine is to judge here")
 
     bench = verbs.add_parser("bench", help="artefacts and engines side by side: accuracy, latency, size, memory")

@@ -71,7 +71,8 @@ class Distilled:
     """A student beside its teacher on held-out good images, and on these with flaws drawn, whole and faint.
 
     `auroc` is of drawn flaws, (teacher, student); the correlations are Spearman's, that of maps the mean over images.
-    `latency` is the student's time over the teacher's in the same engine: median over rounds, lowest, highest.
+    `latency` is the student's time over the teacher's, each in the engine that judges by it, (teacher's, student's) in
+    `engines`: median over rounds, lowest, highest.
     `test`: metric -> rows of the run's test images for teacher and student, where they were asked for.
     """
 
@@ -84,6 +85,7 @@ class Distilled:
     map_correlation: float
     changed_verdicts: int
     latency: tuple[float, float, float]
+    engines: tuple[str, str]
     mib: tuple[float, float]
     pictures: int
     epochs: int
@@ -130,7 +132,8 @@ def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, 
     seconds = time.perf_counter() - began
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     about = {"kind": KIND, "distilled_from": digest, "teacher": path.name, "teaching": asdict(teaching)}
-    student = replace(fitted.artefact, card={**fitted.artefact.card, "variant": about})
+    kept = {k: teacher.card[k] for k in ("learned_flaws",) if k in teacher.card}  # no one is to be judged on these
+    student = replace(fitted.artefact, card={**fitted.artefact.card, **kept, "variant": about})
     size = int(teacher.card["input"]["size"])
     whole, faint = (probe(material.data, size, strength) for strength in (1.0, FAINT))
     thresholds = tuple(float(a.card["calibration"]["threshold"]) for a in (teacher, student))
@@ -224,6 +227,7 @@ def _judged(
         "map_correlation": float(np.mean([_alike(a, b) for a, b in zip(*maps, strict=True)])),
         "changed_verdicts": int((verdicts[0] != verdicts[1]).sum()),
         "latency": _latency(engines, found.images),
+        "engines": tuple(f"{engine.name} {engine.precision}" for engine in engines),
     }
 
 

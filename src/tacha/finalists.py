@@ -67,7 +67,8 @@ def _final(category: str, chosen: list[tuple[str, Entry]], reopened: dict[Path, 
 
 def _artefact(entry: Entry, run: Reopened, category: str) -> Path:
     scorer = entry.rows["scorer"]
-    scorers = {"": run.settings["scorer"], **(run.settings.get("others") or {})}
+    main, others = run.settings["scorer"], run.settings.get("others") or {}
+    scorers = {"": main, **{label: other for label, other in others.items() if other != main}}  # as a run judges
     # Of two with one name the later one's figures stand in the table.
     fitting = [label for label, settings in scorers.items() if settings.get("name") == scorer]
     if not fitting:

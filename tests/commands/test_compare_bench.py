@@ -86,6 +86,15 @@ def test_only_as_many_as_asked_and_by_the_metric_asked(runs: tuple[Path, Path]) 
         assert len(finals(comparison, metric, 5)[0].named) == 2
 
 
+def test_a_scorer_asked_for_twice_is_the_main_one(runs: tuple[Path, Path]) -> None:
+    """A run does not judge by the main scorer again where `others` names it with the same settings."""
+    settings = yaml.safe_load((runs[0] / "config.yaml").read_text())
+    settings["others"] = {"again": dict(settings["scorer"])}
+    (runs[0] / "config.yaml").write_text(yaml.safe_dump(settings))
+    (final,) = finals(compare(runs[:1]), "image_auroc", 1)
+    assert [path for _, path in final.named] == [runs[0] / "brick.tacha"]
+
+
 def test_scorers_of_one_run_each_have_their_artefact(runs: tuple[Path, Path]) -> None:
     """A variant of another scorer's artefact is not taken for one of the main scorer's."""
     banks, mahalanobis = runs

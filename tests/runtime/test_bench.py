@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ import pytest
 
 from tacha import load
 from tacha.cli import main, parser
-from tacha.commands.bench import chosen_variants
+from tacha.commands.bench import _samples, chosen_variants
+from tacha.data.content import digest
 from tacha.errors import TachaError
 from tacha.report.bench import means
 from tacha.report.frontier import Point, frontier, frontier_plot
@@ -64,6 +66,7 @@ def test_peak_memory_is_the_variants_own(artefact_path: Path, sample_root: Path)
         (["--data", "{set}", "--engines", "onnxruntime", "--precisions", "bf16"], "no bf16"),
         (["--data", "{set}", "--category", "glass"], "glass"),
         (["--data", "{set}", "--rounds", "0"], "1 or more"),
+        (["--data", "{set}", "--batch", "0"], "1 or more"),
     ],
 )
 def test_what_cannot_be_measured(
@@ -99,11 +102,40 @@ def test_a_process_that_is_killed_is_named(
         if what == "throughput":
             children = benches.multiprocessing.active_children()
             os.kill(children[0].pid or 0, signal.SIGKILL)
+            children[0].join()  # dead when it is asked
         return asked(variant, line, what, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(benches, "_asked", kill_at_throughput)
     with pytest.raises(TachaError, match=r"brick · onnxruntime f32: its process ended"):
         benches.bench([Variant(artefact_path, "onnxruntime")], [good_image], rounds=1)
+
+
+def test_an_engine_that_fails_as_it_runs_is_named(
+    artefact_path: Path, good_image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = benches._asked
+
+    def ask_nonsense(variant: Variant, line: object, what: str, *arguments: object) -> object:
+        return asked(variant, line, "nonsense" if what == "throughput" else what, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(benches, "_asked", ask_nonsense)
+    with pytest.raises(TachaError, match=r"brick · openvino f32: AttributeError: '_Server' object has no attribute"):
+        benches.bench([Variant(artefact_path, "openvino")], [good_image], rounds=1)
+
+
+def test_what_a_classifier_learned_from_is_not_measured_on(
+    artefact_path: Path, sample_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artefact = artefacts.read(artefact_path)
+    flawed = sorted(p for p in (sample_root / "brick" / "test").rglob("*.png") if p.parent.name != "good")
+    learned = tmp_path / "learned.tacha"
+    artefacts.write(replace(artefact, card={**artefact.card, "learned_flaws": [digest(flawed[0])]}), learned)
+    asked = argparse.Namespace(data=str(sample_root), images=None, artefacts=[learned], category=None)
+    found = _samples(asked)
+    assert digest(flawed[0]) not in {digest(s.path) for s in found}
+    assert "1 images were learned from and are left out" in capsys.readouterr().out
+    asked.artefacts = [artefact_path]
+    assert len(_samples(asked)) == len(found) + 1
 
 
 def test_ratios_and_changes_against_loops() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tacha.commands.images import expand
+from tacha.commands.tested import test_samples, unlearned
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
@@ -40,8 +40,8 @@ def run(asked: argparse.Namespace) -> int:
 
 def chosen_variants(named: Sequence[tuple[str, Path]], asked: argparse.Namespace) -> list[Variant]:
     """Every artefact, under its name or else its file's, on every engine and precision asked for that runs it."""
-    if asked.rounds < 1 or asked.count < 1:
-        raise TachaError("--rounds and --count: give 1 or more")
+    if min(asked.rounds, asked.count, asked.batch) < 1:
+        raise TachaError("--rounds, --count and --batch: give 1 or more")
     engines = asked.engines.split(",") if asked.engines else ENGINES.names()
     wanted = asked.precisions.split(",") if asked.precisions else []
     for engine in engines:
@@ -111,18 +111,16 @@ def _samples(asked: argparse.Namespace) -> tuple[Sample, ...]:
         if not asked.images:
             raise TachaError("give what to measure on: --data DIR with test images, or --images")
         return ()
-    names = {artefacts.read(path).card["name"] for path in asked.artefacts}
+    cards = [artefacts.read(path).card for path in asked.artefacts]
+    names = {card["name"] for card in cards}
     if len(names) > 1:
         raise TachaError(
             f"the artefacts are of {', '.join(sorted(names))}, and one table has the images of one: measure each alone"
         )
     catalogue = read_catalogue(Path(asked.data), "auto", require_good=False)
-    name = asked.category or next(iter(names))
-    if name not in catalogue.categories and len(catalogue.categories) == 1:
-        name = catalogue.categories[0]
-    if name not in catalogue.categories:
-        raise TachaError(f"{catalogue.root}: no category {name!r}; add --category, one of {catalogue.categories}")
-    samples = catalogue.select(split="test", category=name)
-    if not samples:
-        raise TachaError(f"{catalogue.root}: has no test images; accuracy needs test/good and test/<defect>")
-    return tuple(replace(s, category=name) for s in samples)
+    name = next(iter(names))
+    learned = {found for card in cards for found in card.get("learned_flaws", ())}
+    samples, notes = unlearned(test_samples(catalogue, asked.category, name), name, learned)
+    for note in notes:
+        print(f"note: {note}")
+    return samples

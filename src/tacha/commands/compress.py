@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tacha.commands.refused import refused
 from tacha.compression import KINDS, Compressed, Wanted, compress
 from tacha.errors import TachaError
 from tacha.files import check_folder
@@ -32,16 +33,23 @@ def run(asked: argparse.Namespace) -> int:
     reopened = reopen(folder)
     found: list[Compressed] = []
     notes: list[str] = []
+    failed: list[str] = []
     for path in paths:
         where = Path(asked.out) if asked.out else path.parent
-        variants, said = compress(path, reopened.material(path), wanted, where)
+        try:
+            variants, said = compress(path, reopened.material(path), wanted, where)
+        except TachaError as error:
+            if len(paths) == 1:
+                raise
+            failed.append(str(error))
+            continue
         found, notes = [*found, *variants], [*notes, *said]
     Console(width=None if Console().is_terminal else 140).print(table(found))
     for note in notes:
         print(f"note: {note}")
     for c in found:
         print(c.path)
-    return 0
+    return refused(failed)
 
 
 def table(found: list[Compressed]) -> Table:

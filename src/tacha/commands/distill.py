@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tacha.commands.refused import refused
 from tacha.distillation import Distilled, Teaching, distil
 from tacha.errors import TachaError
 from tacha.reopening import reopen, sources
@@ -20,17 +21,23 @@ def run(asked: argparse.Namespace) -> int:
     teaching = _teaching(asked)
     paths, folder = sources(Path(asked.source), "distill")
     reopened = reopen(folder)
-    found = []
+    found: list[Distilled] = []
+    failed: list[str] = []
     for path in paths:
         where = Path(asked.out) if asked.out else path.parent
-        found.append(distil(path, reopened.material(path), teaching, where, test=asked.test))
+        try:
+            found.append(distil(path, reopened.material(path), teaching, where, test=asked.test))
+        except TachaError as error:
+            if len(paths) == 1:
+                raise
+            failed.append(str(error))
     console = Console(width=None if Console().is_terminal else 140)
     for d in found:
         console.print(table(d))
         print(f"{d.pictures} pictures, {d.epochs} epochs, {d.seconds:.0f} s")
         print(d.path)
         print(d.path.with_suffix(".json"))
-    return 0
+    return refused(failed)
 
 
 def table(d: Distilled) -> Table:
@@ -45,6 +52,7 @@ def table(d: Distilled) -> Table:
     out.add_row("rank correlation of maps", "", f"{d.map_correlation:.3f}")
     out.add_row("changed verdicts on good images", "", f"{d.changed_verdicts} of {d.images}")
     out.add_row("time in the engine", "1", f"{ratio:.2f} ({low:.2f}–{high:.2f})")
+    out.add_row("engine", *d.engines)
     out.add_row("file MiB", *(f"{x:.1f}" for x in d.mib))
     for metric in ("image_auroc", "pixel_auroc") if d.test else ():
         rows = [next((r for r in d.test[who] if r["metric"] == metric), None) for who in ("teacher", "student")]

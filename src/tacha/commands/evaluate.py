@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from rich.console import Console
 from tacha import rundir
 from tacha.calibration import calibrate
 from tacha.commands.tables import metric_table
-from tacha.data.content import digest
+from tacha.commands.tested import test_samples, unlearned
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
 from tacha.errors import TachaError
@@ -30,7 +29,9 @@ def run(asked: argparse.Namespace) -> int:
         check_folder(Path(asked.out))
     inspector = load(asked.artefact, asked.engine, asked.precision, asked.threads)
     catalogue = read_catalogue(Path(asked.data), asked.layout, require_good=False)
-    samples, notes = _unlearned(_test_samples(catalogue, asked.category, inspector.name), inspector)
+    samples, notes = unlearned(
+        test_samples(catalogue, asked.category, inspector.name), inspector.name, inspector.card.get("learned_flaws", ())
+    )
     result = evaluate(inspector, samples, asked.seed)
     result.notes += [*notes, *([inspector.note] if inspector.note else [])]
     lines = rundir.rows(result.figures, inspector, asked.seed)
@@ -44,34 +45,6 @@ def run(asked: argparse.Namespace) -> int:
         _write(Path(asked.out), inspector, catalogue, result, lines, samples, asked)
         print(asked.out)
     return 0
-
-
-def _test_samples(catalogue: Catalogue, category: str | None, name: str) -> tuple[Sample, ...]:
-    if category is None and name in catalogue.categories:
-        category = name
-    if category is None and len(catalogue.categories) > 1 and name != "pooled":
-        raise TachaError(
-            f"{catalogue.root}: has the categories {', '.join(catalogue.categories)}, none named {name}: add --category"
-        )
-    if category is not None and category not in catalogue.categories:
-        raise TachaError(f"{catalogue.root}: no category {category!r}; there are {', '.join(catalogue.categories)}")
-    samples = catalogue.select(split="test", category=category)
-    if not samples:
-        raise TachaError(f"{catalogue.root}: has no test images; evaluation needs test/good and test/<defect>")
-    return tuple(replace(s, category=name) for s in samples)
-
-
-def _unlearned(samples: tuple[Sample, ...], inspector: Inspector) -> tuple[tuple[Sample, ...], list[str]]:
-    """Without the flawed images that the detector's classifier learned from, wherever they lie now."""
-    learned = set(inspector.card.get("learned_flaws", ()))
-    if not learned:
-        return samples, []
-    rest = tuple(s for s in samples if not s.path.is_file() or digest(s.path) not in learned)
-    if not rest:
-        raise TachaError(f"{inspector.name}: its classifier learned from every image here; evaluate on others")
-    if len(rest) == len(samples):
-        return samples, []
-    return rest, [f"{inspector.name}: {len(samples) - len(rest)} images were learned from and are left out"]
 
 
 def _print_oracle(result: Evaluation) -> None:

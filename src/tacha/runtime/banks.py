@@ -39,7 +39,12 @@ def with_fewer_dimensions(artefact: Artefact, dimensions: int) -> Artefact:
     detector = detector_of(artefact)
     banks = _banks(artefact, detector)
     settings = artefact.card["scorer"]["settings"]
-    if settings.get("dimensions"):
+    if "dimensions" not in settings:
+        raise TachaError(
+            f"{artefact.card['name']}: scorer {artefact.card['scorer']['name']} compares whole rows; leave out "
+            "--dimensions"
+        )
+    if settings["dimensions"]:
         raise TachaError(
             f"{artefact.card['name']}: its banks were reduced to {settings['dimensions']} dimensions already; "
             "compress the artefact that they were reduced from"

@@ -12,7 +12,7 @@ import re
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -151,7 +151,8 @@ def _worker(variant: Variant, threads: int, seed: int) -> Iterator[_Worker]:
 
 
 def _asked(variant: Variant, line: Connection, what: str, *arguments: Any) -> Any:
-    line.send((what, arguments))
+    with suppress(ConnectionError):  # it ended: reading says so, and what it said last
+        line.send((what, arguments))
     return _answer(variant, line)
 
 
@@ -181,6 +182,8 @@ def _serve(variant: Variant, threads: int, seed: int, line: Connection) -> None:
         return
     except TachaError as error:
         line.send(("error", str(error)))
+    except Exception as error:  # an engine's own, which would look like a process that ran out of memory
+        line.send(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))
 
 
 class _Timed:

@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from tacha.errors import TachaError
+from tacha.runtime.engines.refusal import reason
 
 if TYPE_CHECKING:
     from tacha.detector import Detector
@@ -53,7 +54,7 @@ def _export(detector: Detector, size: int) -> bytes:
                 verbose=False,
             )
     except Exception as error:
-        raise TachaError(f"this detector cannot be exported to ONNX: {str(error).strip().splitlines()[0]}") from error
+        raise TachaError(f"this detector cannot be exported to ONNX: {reason(error)}") from error
     finally:
         logger.level = level
     model = program.model_proto  # type: ignore[union-attr]

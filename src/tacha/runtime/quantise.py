@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tacha.errors import TachaError
 from tacha.runtime.artefact import Artefact, repack
+from tacha.runtime.engines.refusal import reason
 from tacha.runtime.storage import SMALL
 
 Image = npt.NDArray[np.float32]
@@ -68,7 +69,7 @@ def in_int8(
             model = quantise(model, images, chosen)
     except Exception as error:  # both raise many kinds
         raise TachaError(
-            f"{artefact.card['name']}: could not be quantised ({str(error).strip().splitlines()[0]}); "
+            f"{artefact.card['name']}: could not be quantised ({reason(error)}); "
             "leave int8 out of --kinds, or take another scorer"
         ) from error
     import onnx

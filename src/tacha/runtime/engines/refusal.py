@@ -28,7 +28,7 @@ def refusal(artefact: Artefact, engine: str, able: Sequence[str], error: Excepti
     if lacking:
         what = f"the operator{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
     else:
-        what = f"this detector ({_reason(error)})"
+        what = f"this detector ({reason(error)})"
     remedy = f"use engine {' or '.join(able)}" if able else "no other engine here can, so train with another scorer"
     return TachaError(f"{artefact.card['name']}: engine {engine} cannot run {what}: {remedy}")
 
@@ -52,7 +52,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
                 yield from _nodes(inner)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The first line that is about more than where in the engine the error was raised."""
     lines = (_FRAME.sub("", line).strip() for line in str(error).splitlines())
     return next((line.rstrip(".") for line in lines if line), type(error).__name__)
