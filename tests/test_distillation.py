@@ -108,6 +108,7 @@ def test_the_trunk_stays_and_the_rows_learn(small_run: Path) -> None:
     ("more", "says"),
     [
         (["--draws", "0"], "--draws 0: give a whole number of at least 1"),
+        (["--seed", "99999999999999999999999"], "give one below 2**32"),
         (["--lr", "0"], "--lr 0.0: give a number above 0"),
         (["--lr", "1e30", "--draws", "1", "--epochs", "2"], "lower --lr 1e+30"),
         (["--layers", "two"], "--layers two: give numbers such as 2,3"),

@@ -223,7 +223,7 @@ def _judged(
         "images": int(good.sum()),
         "auroc": tuple(float(auroc(s, found.labels)[0]) for s in scores),
         "auroc_faint": tuple(float(auroc(s, faint.labels)[0]) for s in weak),
-        "score_correlation": float(spearmanr(*scores).statistic),
+        "score_correlation": float(np.nan_to_num(spearmanr(*scores).statistic)),
         "map_correlation": float(np.mean([_alike(a, b) for a, b in zip(*maps, strict=True)])),
         "changed_verdicts": int((verdicts[0] != verdicts[1]).sum()),
         "latency": _latency(engines, found.images),

@@ -67,6 +67,7 @@ def test_peak_memory_is_the_variants_own(artefact_path: Path, sample_root: Path)
         (["--data", "{set}", "--category", "glass"], "glass"),
         (["--data", "{set}", "--rounds", "0"], "1 or more"),
         (["--data", "{set}", "--batch", "0"], "1 or more"),
+        (["--data", "{set}", "--threads", "0"], "--threads 0: give 1 or more"),
     ],
 )
 def test_what_cannot_be_measured(

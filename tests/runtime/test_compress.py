@@ -236,6 +236,8 @@ def test_a_run_is_compressed_and_its_variants_judge(
         (["--quantiser", "magic"], "nncf, onnxruntime"),
         (["--bank", "99999999"], "nothing smaller"),
         (["--budget", "-1"], "0 or more"),
+        (["--budget", "nan"], "0 or more"),
+        (["--kinds", ","], "names none"),
     ],
 )
 def test_what_cannot_be_compressed(

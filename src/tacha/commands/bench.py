@@ -42,6 +42,8 @@ def chosen_variants(named: Sequence[tuple[str, Path]], asked: argparse.Namespace
     """Every artefact, under its name or else its file's, on every engine and precision asked for that runs it."""
     if min(asked.rounds, asked.count, asked.batch) < 1:
         raise TachaError("--rounds, --count and --batch: give 1 or more")
+    if asked.threads is not None and asked.threads < 1:
+        raise TachaError(f"--threads {asked.threads}: give 1 or more, or leave it out for all cores")
     engines = asked.engines.split(",") if asked.engines else ENGINES.names()
     wanted = asked.precisions.split(",") if asked.precisions else []
     for engine in engines:

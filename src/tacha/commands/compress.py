@@ -24,7 +24,9 @@ def run(asked: argparse.Namespace) -> int:
     for option, number in (("--bank", asked.bank), ("--dimensions", asked.dimensions)):
         if number is not None and number < 1:
             raise TachaError(f"{option} {number}: give a number of at least 1")
-    if asked.budget < 0:
+    if not kinds and asked.bank is None and asked.dimensions is None:
+        raise TachaError(f"--kinds names none, and nothing else is asked for: choose from {', '.join(KINDS)}")
+    if not 0 <= asked.budget < float("inf"):
         raise TachaError(f"--budget {asked.budget}: give AUROC points of 0 or more")
     quantiser = available(asked.quantiser)
     wanted = Wanted(kinds, asked.bank, asked.dimensions, asked.budget / 100, quantiser)

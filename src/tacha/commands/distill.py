@@ -65,6 +65,8 @@ def _teaching(asked: argparse.Namespace) -> Teaching:
     for name, least in LEAST.items():
         if getattr(asked, name) < least:
             raise TachaError(f"--{name} {getattr(asked, name)}: give a whole number of at least {least}")
+    if asked.seed >= 2**32:
+        raise TachaError(f"--seed {asked.seed}: give one below 2**32")
     if not 0 < asked.lr < float("inf"):
         raise TachaError(f"--lr {asked.lr}: give a number above 0")
     words = asked.layers.split(",")
