@@ -72,9 +72,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     gained or too few images are there.
     """
     original = artefacts.read(path)
-    began = start_as_calibrated(original, material.runtime.get("threads"))
-    probe, before = telling_probe(material.data, original.card["input"]["size"], began)
-    if "bf16" in wanted.kinds and not has_bf16():  # before anything is written
+    if "bf16" in wanted.kinds and not has_bf16():
         raise TachaError(f"{path}: this CPU has no bf16, in which the variant would be calibrated; leave bf16 out")
     notes: list[str] = []
     base, prefix = original, ""
@@ -85,6 +83,8 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
         base, prefix = with_fewer_dimensions(base, wanted.dimensions), f"{prefix}dim{wanted.dimensions}."
     if prefix:
         made.append((prefix.rstrip("."), base))
+    began = start_as_calibrated(original, material.runtime.get("threads"))
+    probe, before = telling_probe(material.data, original.card["input"]["size"], began)
     stored = {"f16": halved, "bf16": lambda a: _in_bf16(halved(a)), "bank8": lambda a: halved(banks_in_bytes(a))}
     for kind in wanted.kinds:
         if kind in stored:

@@ -63,7 +63,9 @@ def auroc(**categories: tuple[float, float | None, float | None]) -> dict[tuple[
     return {(c, "image_auroc"): v for c, v in categories.items()}
 
 
-def test_a_real_sweep_as_a_user_compares_it(small_run: Path, other_run: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_a_real_sweep_as_a_user_compares_it(
+    small_run: Path, other_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert main(["compare", str(small_run), str(other_run), "--out", str(out)]) == 0
     printed = capsys.readouterr().out.splitlines()
@@ -259,7 +261,7 @@ class Words(HTMLParser):
             self.words.append(" ".join(data.split()))
 
 
-def test_hostile_names_stay_words(make: Make, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_hostile_names_stay_words(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evil = '<script>alert("x")</script> $\\frac{1$ [bold]'
     runs = [make(f"{i}", auroc(**{evil: (0.5 + i / 10, 0.4, 0.8)}), {"data": {"root": f"{evil}{i}"}}) for i in (0, 1)]
     assert main(["compare", *map(str, runs), "--out", str(tmp_path / "out")]) == 0
@@ -267,7 +269,7 @@ def test_hostile_names_stay_words(make: Make, tmp_path: Path, capsys) -> None:  
     assert any(evil in word for word in Words((tmp_path / "out" / "compare.html").read_text()).words)
 
 
-def test_ten_categories_and_another_metric(make: Make, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_ten_categories_and_another_metric(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"c{i}" for i in range(10)]
     figures = [{(c, m): (0.5 + k / 9, 0.4, 0.8) for c in names for m in ("image_auroc", "aupro_30")} for k in range(3)]
     runs = [make(str(k), made, {"seed": k}, seed=k) for k, made in enumerate(figures)]
@@ -293,7 +295,9 @@ def test_ten_categories_and_another_metric(make: Make, tmp_path: Path, capsys) -
         (lambda folder: folder.rename(folder.with_name("gone")), "no such run folder"),
     ],
 )
-def test_bad_input_is_one_line(break_it: Callable[[Path], Any], says: str, make: Make, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_one_line(
+    break_it: Callable[[Path], Any], says: str, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     history = {"nut": "net,epoch,train_loss,val_loss\nunet,0,1,1\n"}
     folder = make("run", auroc(nut=(0.5, 0.4, 0.6)), None, history, ("figures/reconstruction.png",))
     break_it(folder)

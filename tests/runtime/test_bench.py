@@ -8,6 +8,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,12 +100,12 @@ def test_a_process_that_is_killed_is_named(
 ) -> None:
     asked = benches._asked
 
-    def kill_at_throughput(variant: Variant, line: object, what: str, *arguments: object) -> object:
+    def kill_at_throughput(variant: Variant, line: Any, what: str, *arguments: object) -> object:
         if what == "throughput":
             children = benches.multiprocessing.active_children()
             os.kill(children[0].pid or 0, signal.SIGKILL)
             children[0].join()  # dead when it is asked
-        return asked(variant, line, what, *arguments)  # type: ignore[arg-type]
+        return asked(variant, line, what, *arguments)
 
     monkeypatch.setattr(benches, "_asked", kill_at_throughput)
     with pytest.raises(TachaError, match=r"brick · onnxruntime f32: its process ended"):
@@ -116,8 +117,8 @@ def test_an_engine_that_fails_as_it_runs_is_named(
 ) -> None:
     asked = benches._asked
 
-    def ask_nonsense(variant: Variant, line: object, what: str, *arguments: object) -> object:
-        return asked(variant, line, "nonsense" if what == "throughput" else what, *arguments)  # type: ignore[arg-type]
+    def ask_nonsense(variant: Variant, line: Any, what: str, *arguments: object) -> object:
+        return asked(variant, line, "nonsense" if what == "throughput" else what, *arguments)
 
     monkeypatch.setattr(benches, "_asked", ask_nonsense)
     with pytest.raises(TachaError, match=r"brick · openvino f32: AttributeError: '_Server' object has no attribute"):

@@ -115,8 +115,8 @@ class Student(FeatureNet):
         levels = [level.float() for level in levels]
         gathered = _gathered(levels)
         height, width = gathered[0].shape[-2:]
-        low = (maps <= maps.median()).unsqueeze(1).float()
-        good = F.adaptive_avg_pool2d(low, (height, width)).squeeze(1) >= 0.5
+        calm = (maps <= maps.median()).unsqueeze(1).float()
+        good = F.adaptive_avg_pool2d(calm, (height, width)).squeeze(1) >= 0.5
         good |= ~good.any()  # a handful of coarse places may all hold something
         for view in self.views:
             view.look_at(gathered, good)
