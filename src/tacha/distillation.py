@@ -168,7 +168,7 @@ def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataMo
         scorer = artefact.card["scorer"]["name"]
         raise TachaError(f"{path}: its scorer {scorer} gives no map for a student to learn; train with another scorer")
     learned, held = _parted(data)
-    teacher = Teacher(engine, detector_of(artefact).net, size)
+    teacher = Teacher(engine, detector_of(artefact).net, data.view)
     with torch.inference_mode():
         length = teacher.net(torch.from_numpy(blank)).embedding.shape[1]
     settings = NETS.settings(

@@ -12,6 +12,7 @@ from tacha.data.content import digest
 from tacha.data.holdout import hold_out
 from tacha.data.sample import Catalogue, Sample
 from tacha.data.splits import part_classes
+from tacha.data.view import View
 from tacha.errors import TachaError
 from tacha.features import NETS
 
@@ -94,9 +95,10 @@ def data_module(catalogue: Catalogue, category: str | None, settings: Mapping[st
     """
     from tacha.data.module import InspectionDataModule
 
-    options = settings["data"]
-    names = ("size", "batch_size", "num_workers", "holdout_share", "holdout_minimum")
-    return InspectionDataModule(catalogue, category, seed=settings["seed"], **{name: options[name] for name in names})
+    options, view = settings["data"], View.of(settings["data"])
+    names = ("batch_size", "num_workers", "holdout_share", "holdout_minimum")
+    rest = {name: options[name] for name in names}
+    return InspectionDataModule(catalogue, category, size=view.size, tiling=view.tiling, seed=settings["seed"], **rest)
 
 
 def untrained(configuration: Mapping[str, Any], seed: int = 0) -> Net:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tacha import rundir
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
+from tacha.data.view import View
 from tacha.detector import check_pair, scorers_for
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, Prediction, evaluate
@@ -131,6 +132,11 @@ def check_settings(settings: Settings) -> None:
     size = settings["data"]["size"]
     if not isinstance(size, int) or not 32 <= size <= 4096:
         raise TachaError(f"data.size={size!r}: give a whole number of pixels from 32 to 4096")
+    if View.of(settings["data"]).tiling is not None and model.learner is not None:
+        raise TachaError(
+            f"data.tile={settings['data']['tile']}: model={model.net} is trained on whole images; leave data.tile out, "
+            "or choose a frozen net (model=backbone)"
+        )
 
 
 def catalogue_of(data: Settings) -> Catalogue:

@@ -7,7 +7,7 @@ import argparse
 import numpy as np
 
 from tacha.commands.images import expand
-from tacha.data.image import load_prepared
+from tacha.data.view import View
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.choice import to_judge
@@ -22,18 +22,20 @@ def run(asked: argparse.Namespace) -> int:
     """
     artefact = artefacts.read(asked.artefact)
     card = artefact.card
-    size = card["input"]["size"]
+    view = View.of(card["input"])
+    size = view.size
+    tiles = "" if view.tiling is None else f" in tiles of {view.tiling.side} px"
     print(
         f"{asked.artefact}: whole. {card['name']}: {card['net']['name']} under {card['scorer']['name']}, "
-        f"{size} px, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
+        f"{size} px{tiles}, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
     )
     if asked.probe:
         return _probe(artefact)
     if asked.images:
-        images = [load_prepared(path, size)[0] for path in expand(asked.images)]
+        images = (piece for path in expand(asked.images) for piece in view.read(path).pieces)
     else:
         rng = np.random.default_rng(0)
-        images = [rng.random((3, size, size), dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]
+        images = (rng.random((3, size, size), dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0))
     precision = asked.precision or card["calibrated_on"]["precision"]
     names = [e for e in ENGINES.names() if e != "torch" and (precision == "f32" or e == "openvino")]
     refused: list[str] = []

@@ -15,6 +15,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 from tacha.data.image import UInt8Image, read_image
 from tacha.data.sample import Sample
 from tacha.data.variety import small, varied
+from tacha.data.view import View
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet
 from tacha.features.student import Student
@@ -48,10 +49,10 @@ class Lessons:
 
 
 class Teacher:
-    """A detector that is asked: its map by an engine, its embedding by its net."""
+    """A detector that is asked: its map by an engine, its embedding by its net. Of tiles, where it sees tiles."""
 
-    def __init__(self, engine: Engine, net: FeatureNet, size: int) -> None:
-        self.engine, self.net, self.size = engine, net, size
+    def __init__(self, engine: Engine, net: FeatureNet, view: View) -> None:
+        self.engine, self.net, self.view, self.size = engine, net, view, view.size
 
     @torch.inference_mode()
     def lessons(self, student: Student, samples: Sequence[Sample], draws: int, seed: int, label: str) -> Lessons:
@@ -92,9 +93,10 @@ class Teacher:
                 image = read_image(sample.path)
             except TachaError:  # listed when the detector was fitted
                 continue
-            own = small(image, self.size)
-            for _ in range(draws):
-                yield varied(image, own if other is None else other, self.size, rng)
+            for draw in range(draws):
+                part = self.view.part(image, draw / draws)
+                own = small(part, self.size)
+                yield varied(part, own if other is None else other, self.size, rng)
             other = own
 
 

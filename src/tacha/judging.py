@@ -1,0 +1,39 @@
+"""Images through an engine: one score and one map each, however many pieces the engine sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+import numpy as np
+
+from tacha.data.image import Prepared
+from tacha.data.view import Seen
+from tacha.runtime.engines import Engine
+from tacha.tiling import Map, blend
+
+
+def judge(engine: Engine, images: Sequence[Seen], together: int) -> Iterator[tuple[float, Map | None]]:
+    """(score, map or None) of each image: the highest score of its pieces, and their maps put together.
+
+    `together` pieces at most, of one image or several, go through the engine at once.
+    """
+    said = _said(engine, chain.from_iterable(image.pieces for image in images), together)
+    for image in images:
+        scores, maps = zip(*islice(said, len(image.boxes)), strict=True)
+        # np.max, for which NaN is the highest of all: it must not be lost among tiles.
+        yield float(np.max(scores)), None if maps[0] is None else blend(maps, image.boxes, image.size)
+
+
+def batches(pieces: Iterable[Prepared], together: int) -> Iterator[Prepared]:
+    """Pieces [3, S, S] as arrays [B, 3, S, S], B at most `together`."""
+    rest = iter(pieces)
+    while batch := list(islice(rest, together)):
+        yield np.stack(batch)
+
+
+def _said(engine: Engine, pieces: Iterable[Prepared], together: int) -> Iterator[tuple[np.float32, Map | None]]:
+    for batch in batches(pieces, together):
+        scores, *maps = engine(batch)
+        for i, score in enumerate(scores):
+            yield score, maps[0][i] if maps else None
