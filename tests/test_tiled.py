@@ -91,7 +91,7 @@ def test_a_whole_run_in_tiles(sample_root: Path, tmp_path: Path) -> None:
     )
     assert {row["metric"]: row["value"] for row in run.rows}["image_auroc"] > 0.6
     path, tested = tmp_path / "brick.tacha", sorted((root / "test").glob("*/*.png"))[:5]
-    assert main(["check", str(path), "--images", str(tested[0])]) == 0
+    assert main(["check", str(path), str(tested[0])]) == 0
     inspector = load(path, "openvino")
     together = [found.score for found in inspector.inspect_many(tested, batch=3)]
     assert together == pytest.approx([inspector.inspect(image).score for image in tested], rel=1e-5)

@@ -50,10 +50,11 @@ class FeatureStream:
 
     def __iter__(self) -> Iterator[Features]:
         with torch.inference_mode():
-            for images, _ in track(self.loader, len(self.loader), self.label):
-                for pieces in batches(chain.from_iterable(image.pieces for image in images), self.together):
-                    features: Features = self.net(torch.from_numpy(pieces).to(self.device))
-                    yield features.cpu()
+            read = track(self.loader, len(self.loader), self.label)
+            every = chain.from_iterable(image.pieces for images, _ in read for image in images)
+            for pieces in batches(every, self.together):
+                features: Features = self.net(torch.from_numpy(pieces).to(self.device))
+                yield features.cpu()
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,12 @@ def calibrated(
     peaks: list[float] = []
     typical: list[float] = []
     loader = data.val_dataloader()
-    for images, _ in track(loader, len(loader), f"{name}: calibrating"):
-        for score, anomaly_map in judge(engine, images, data.batch_size):
-            scores.append(score)
-            if anomaly_map is not None:
-                peaks.append(float(anomaly_map.max()))
-                typical.append(float(np.median(anomaly_map)))
+    read = track(loader, len(loader), f"{name}: calibrating")
+    for score, anomaly_map in judge(engine, chain.from_iterable(images for images, _ in read), data.batch_size):
+        scores.append(score)
+        if anomaly_map is not None:
+            peaks.append(float(anomaly_map.max()))
+            typical.append(float(np.median(anomaly_map)))
     if not scores:
         raise TachaError(f"{data.catalogue.root}: no held-out good image of {name} could be read; check the files")
     method, options = _named(settings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -13,14 +14,22 @@ from tacha.runtime.engines import Engine
 from tacha.tiling import Map, blend
 
 
-def judge(engine: Engine, images: Sequence[Seen], together: int) -> Iterator[tuple[float, Map | None]]:
+def judge(engine: Engine, images: Iterable[Seen], together: int) -> Iterator[tuple[float, Map | None]]:
     """(score, map or None) of each image: the highest score of its pieces, and their maps put together.
 
     `together` pieces at most, of one image or several, go through the engine at once.
     """
-    said = _said(engine, chain.from_iterable(image.pieces for image in images), together)
-    for image in images:
-        scores, maps = zip(*islice(said, len(image.boxes)), strict=True)
+    begun: deque[Seen] = deque()  # those of which pieces are in the engine, and no more: pictures are big
+
+    def pieces() -> Iterator[Prepared]:
+        for image in images:
+            begun.append(image)
+            yield from image.pieces
+
+    said = _said(engine, pieces(), together)
+    for first in said:
+        image = begun.popleft()
+        scores, maps = zip(first, *islice(said, len(image.boxes) - 1), strict=True)
         # np.max, for which NaN is the highest of all: it must not be lost among tiles.
         yield float(np.max(scores)), None if maps[0] is None else blend(maps, image.boxes, image.size)
 
