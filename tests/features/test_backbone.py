@@ -67,6 +67,19 @@ def test_a_file_of_weights(tmp_path: Path) -> None:
         ({"layers": (9,)}, "does not have all"),
         ({"pool": 2}, "odd pool"),
         ({"stride": 0}, "stride"),
+        ({"layers": ["blocks.2", 3]}, "indices, or names of modules, not both"),
+        ({"layers": [True]}, "indices, or names"),
+        ({"layers": ["block.5"]}, "no module 'block.5'; close ones: blocks.5"),
+        ({"layers": [""]}, "no module ''"),
+        ({"layers": ["blocks.2", "classifier"]}, r"classifier gives \[1, 1000\] for a square image"),
+        ({"backbone": "resnet18", "weights": "none", "layers": ["layer1", "layer1.0.drop_path"]}, "no module"),
+        (
+            {"backbone": "resnet18", "weights": "none", "layers": ["act1", "global_pool"]},
+            r"global_pool gives \[1, 512\]",
+        ),
+        ({"backbone": "vit_tiny_patch16_224", "weights": "none", "layers": ["blocks.2"]}, r"gives \[1, 197, 192\]"),
+        ({"backbone": "swin_tiny_patch4_window7_224", "weights": "none", "layers": ["layers.0"]}, "not a map"),
+        ({"backbone": "mambaout_femto", "weights": "none", "layers": ["stages"]}, "not a map"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], says: str) -> None:
@@ -102,3 +115,101 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
 def test_unknown_names_are_answered_with_the_closest() -> None:
     with pytest.raises(TachaError, match="did you mean 'backbone'"):
         NETS.get("bakbone")
+
+
+def test_named_modules_are_what_a_whole_pass_gives_there() -> None:
+    import timm
+
+    from tacha.features.weights import load_weights
+
+    layers = ["blocks.5", "blocks.2.0", "blocks.4"]
+    whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    load_weights(whole, "tf_efficientnet_lite0", "packaged")
+    seen: dict[str, torch.Tensor] = {}
+    for layer in layers:
+        whole.get_submodule(layer).register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: out}))
+    net, images = Backbone(layers=layers), torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        whole((images - net.mean) / net.std)
+        levels = net(images).levels
+    assert levels is not None
+    for layer, level in zip(("blocks.2.0", "blocks.4", "blocks.5"), levels, strict=True):  # fine to coarse
+        assert torch.equal(level, seen[layer])
+    assert (net.channels, net.reductions) == ([40, 112, 192], [8, 16, 32])
+    assert set(net.net.state_dict()) < set(whole.state_dict())
+    assert not any(key.startswith(("blocks.6", "conv_head")) for key in net.net.state_dict())  # not run
+
+
+@pytest.mark.parametrize(
+    ("backbone", "indices", "names"),
+    [
+        ("resnet18", (1, 2), ["layer1", "layer2"]),
+        ("tf_efficientnet_lite0", (2, 3), ["blocks.2", "blocks.4"]),
+        ("mobilenetv3_small_100", (1, 2), ["blocks.0", "blocks.1"]),
+    ],
+)
+def test_names_and_indices_of_the_same_places_agree(backbone: str, indices: tuple[int], names: list[str]) -> None:
+    torch.manual_seed(0)
+    one = Backbone(backbone, "none", indices)
+    two = Backbone(backbone, "none", names)
+    own = two.state_dict()
+    two.load_state_dict({k: v for k, v in one.state_dict().items() if k in own}, strict=True)
+    images = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        for a, b in zip(one(images).levels, two(images).levels, strict=True):
+            assert torch.equal(a, b)
+    assert (one.channels, one.reductions, one.stride) == (two.channels, two.reductions, two.stride)
+
+
+def test_modules_at_one_grid_stay_as_they_are_run() -> None:
+    net = Backbone("resnet18", "none", ["layer2.1.conv1", "layer2.0", "layer1", "layer2.1"])
+    assert net.named == ("layer1", "layer2.0", "layer2.1.conv1", "layer2.1")
+
+
+def test_a_module_used_twice_is_refused() -> None:
+    from torch import nn
+
+    from tacha.features.modules import cut
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.spare = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.conv(self.conv(x))
+            return out
+
+    for layer, times in (("conv", 2), ("spare", 0)):
+        with pytest.raises(TachaError, match=f"{layer} is used {times} times"):
+            cut(Twice(), "twice", [layer], 8)
+
+
+def test_an_artefact_of_named_modules_is_the_same_on_every_engine() -> None:
+    import numpy as np
+
+    from tacha.detector import Detector
+    from tacha.runtime.artefact import pack
+    from tacha.runtime.engines import start
+    from tacha.runtime.export import export_graph
+    from tacha.scorers import SCORERS
+
+    settings = NETS.settings("backbone", layers=["blocks.1.0", "blocks.0"])
+    judge = {"views": "0+1 unit:1", "size": 50}
+    detector = Detector(NETS.build("backbone", **settings), SCORERS.build("depth_banks", **judge))
+    torch.manual_seed(0)
+    images = torch.rand(6, 3, 64, 64)
+    with torch.inference_mode():
+        detector.scorer.fit([detector.net(images[:3])])
+        expected = detector(images)
+    card = {
+        "net": {"name": "backbone", "settings": settings},
+        "scorer": {"name": "depth_banks", "settings": SCORERS.settings("depth_banks", **judge)},
+        "input": {"size": 64},
+    }
+    graph = export_graph(detector, 64, {"net": card["net"], "scorer": card["scorer"]})
+    artefact = pack(graph, {k: v.numpy() for k, v in detector.state_dict().items()}, card)
+    for engine in ("torch", "openvino", "onnxruntime"):
+        run = start(artefact, engine)
+        for got, want in zip(run(images.numpy()), expected, strict=True):
+            np.testing.assert_allclose(got, want.numpy(), rtol=1e-3, atol=1e-3, err_msg=engine)

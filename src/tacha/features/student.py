@@ -56,6 +56,8 @@ class Student(FeatureNet):
         embedding: int = 1,
     ) -> None:
         super().__init__()
+        if any(isinstance(layer, str) for layer in layers):
+            raise TachaError(f"model.layers={list(layers)}: a student takes feature indices, such as 2 and 3")
         self.backbone, self.weights, self.layers = backbone, weights, tuple(sorted(set(layers)))
         self.rows = whole("rows", rows, 1)
         self.embedding = whole("embedding", embedding, 1)
@@ -63,7 +65,7 @@ class Student(FeatureNet):
         self.register_buffer("mean", seen.mean)
         self.register_buffer("std", seen.std)
         self.trunk = _cut(seen, backbone, self.layers)
-        self.channels: list[int] = seen.net.feature_info.channels()
+        self.channels = seen.channels
         every = range(len(self.channels))
         sights = [(tuple(every), False), *(((i,), True) for i in every)]
         self.views = nn.ModuleList(
