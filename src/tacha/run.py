@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,7 +74,7 @@ def train(settings: Settings, folder: Path) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     nets = Nets(settings, catalogue, folder)
     catalogue = nets.catalogue
-    found = _Found(notes=list(catalogue.notes))
+    found = _Found(notes=[*_preset_notes(settings), *catalogue.notes])
     try:
         for name, category in detectors(settings, catalogue):
             _one(settings, nets, name, category, folder, found)
@@ -108,6 +109,7 @@ def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
     from tacha.runtime.engines import AUTO, ENGINES, PRECISIONS
 
+    _check_preset(settings)
     model = model_of(settings["model"])
     if not settings.get("scorer"):
         fitting = ", ".join(scorers_for(model.net))
@@ -131,6 +133,17 @@ def check_settings(settings: Settings) -> None:
     size = settings["data"]["size"]
     if not isinstance(size, int) or not 32 <= size <= 4096:
         raise TachaError(f"data.size={size!r}: give a whole number of pixels from 32 to 4096")
+
+
+def _check_preset(settings: Settings) -> None:
+    preset = settings.get("preset") or {}
+    for part in ("model", "scorer"):
+        given = (settings.get(part) or {}).get("name")
+        if part in preset and preset[part] != given:
+            raise TachaError(
+                f"preset={preset['name']} is model={preset['model']} under scorer={preset['scorer']}, and "
+                f"{part}={given} is asked for beside it: leave out one of the two, or set single settings, {part}.…=…"
+            )
 
 
 def catalogue_of(data: Settings) -> Catalogue:
@@ -251,6 +264,16 @@ def _device(accelerator: str) -> str:
     if not available[accelerator]:
         raise TachaError(f"trainer.accelerator={accelerator}: this machine has none; use auto or cpu")
     return accelerator
+
+
+def _preset_notes(settings: Settings) -> list[str]:
+    """What a preset says of itself, said here too, for a run's page may never be opened."""
+    preset = settings.get("preset") or {}
+    if not preset.get("note"):
+        return []
+    note = f"preset={preset['name']}: {preset['note']}"
+    print(f"tacha: note: {note}", file=sys.stderr)
+    return [note]
 
 
 def _plain(value: Any) -> Any:

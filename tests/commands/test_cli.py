@@ -181,6 +181,7 @@ def test_list(capsys) -> None:  # type: ignore[no-untyped-def]
     out = capsys.readouterr().out
     assert "memory_bank" in out
     assert "openvino" in out
+    assert "presets:   accuracy, balanced, foundation, speed\n" in out
 
 
 def test_overlay_names_do_not_collide() -> None:
