@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, tensor
 
 from tacha.errors import TachaError
-from tacha.features.base import FeatureNet, Features
+from tacha.features.base import FeatureNet, Features, places_of
 from tacha.features.weights import load_weights
 
 
@@ -24,6 +24,7 @@ class Backbone(FeatureNet):
     """
 
     provides = frozenset({"embedding", "patches", "levels"})
+    keeps_aspect = True
     mean: Tensor
     std: Tensor
 
@@ -82,11 +83,19 @@ class Backbone(FeatureNet):
         """Frozen: batch statistics stay those of the pretraining."""
         return super().train(False)
 
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor, valid: Tensor | None = None) -> Features:
         grid = (images.shape[-2] // self.stride, images.shape[-1] // self.stride)
         levels = tuple(_pooled(layer, self.pool) for layer in self.net((images - self.mean) / self.std))
         patches = _stack(levels, grid)  # [B, C, h, w]
-        return Features(embedding=patches.mean((2, 3)), patches=patches, levels=levels)
+        return Features(embedding=_mean(patches, valid), patches=patches, levels=levels, valid=valid)
+
+
+def _mean(patches: Tensor, valid: Tensor | None) -> Tensor:
+    """Over the places that count: [B, C, h, w] -> [B, C]."""
+    if valid is None:
+        return patches.mean((2, 3))
+    counts = places_of(valid, patches.shape[2:]).unsqueeze(1)  # [B, 1, h, w]
+    return torch.where(counts, patches, 0).sum((2, 3)) / counts.sum((2, 3))
 
 
 def _pooled(layer: Tensor, pool: int) -> Tensor:
