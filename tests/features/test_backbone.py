@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tacha import TachaError
+from tacha.data.frame import Frame
 from tacha.features import NETS
 from tacha.features.backbone import Backbone
 
@@ -24,7 +25,7 @@ def test_the_packaged_weights_recognise_a_cat() -> None:
 
     net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
     load_weights(net, "tf_efficientnet_lite0", "packaged")
-    image = torch.from_numpy(prepare(data.chelsea(), 224))[None]
+    image = torch.from_numpy(prepare(data.chelsea(), Frame.squashed(224)))[None]
     with torch.inference_mode():
         assert net((image - 0.5) / 0.5).argmax().item() in range(281, 286)  # ImageNet's five kinds of cat
 

@@ -169,7 +169,7 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
 
 
 def _reduce(image: Image.Image, wanted: Size) -> None:
-    """Have a JPEG decoded smaller, at DETAIL times the (width, height) wanted at the fewest; others stay as they are."""
+    """Have a JPEG decoded smaller, at DETAIL times the (width, height) wanted or more; other formats stay."""
     for scale in (8, 4, 2):
         width, height = (n // scale for n in image.size)
         enough = width >= DETAIL * wanted[0] and height >= DETAIL * wanted[1]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, tensor
 
 from tacha.errors import TachaError
-from tacha.features.base import FeatureNet, Features, places_of
+from tacha.features.base import FeatureNet, Features, mean_of_places
 from tacha.features.weights import load_weights
 
 
@@ -87,15 +87,7 @@ class Backbone(FeatureNet):
         grid = (images.shape[-2] // self.stride, images.shape[-1] // self.stride)
         levels = tuple(_pooled(layer, self.pool) for layer in self.net((images - self.mean) / self.std))
         patches = _stack(levels, grid)  # [B, C, h, w]
-        return Features(embedding=_mean(patches, valid), patches=patches, levels=levels, valid=valid)
-
-
-def _mean(patches: Tensor, valid: Tensor | None) -> Tensor:
-    """Over the places that count: [B, C, h, w] -> [B, C]."""
-    if valid is None:
-        return patches.mean((2, 3))
-    counts = places_of(valid, patches.shape[2:]).unsqueeze(1)  # [B, 1, h, w]
-    return torch.where(counts, patches, 0).sum((2, 3)) / counts.sum((2, 3))
+        return Features(embedding=mean_of_places(patches, valid), patches=patches, levels=levels, valid=valid)
 
 
 def _pooled(layer: Tensor, pool: int) -> Tensor:

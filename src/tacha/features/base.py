@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from tacha.data.frame import centres
@@ -40,6 +41,14 @@ def places_of(valid: Tensor, grid: Sequence[int]) -> Tensor:
     rows, columns = (centres(int(cells), side) for cells, side in zip(grid, valid.shape[1:], strict=True))
     inside = valid[:, rows][:, :, columns]
     return inside | ~inside.flatten(1).any(1)[:, None, None]
+
+
+def mean_of_places(values: Tensor, valid: Tensor | None) -> Tensor:
+    """Over the places of the image: [B, C, h, w], pixels [B, H, W] (None: all) -> [B, C]."""
+    if valid is None:
+        return values.mean((2, 3))
+    inside = places_of(valid, values.shape[2:]).unsqueeze(1)  # [B, 1, h, w]
+    return torch.where(inside, values, 0).sum((2, 3)) / inside.sum((2, 3))
 
 
 class FeatureNet(nn.Module):
