@@ -46,14 +46,12 @@ def found(folder: Path) -> tuple[str, list[Path]]:
 
 
 def line(title: str, paths: list[Path], size: int, rounds: int) -> str:
+    frame = Frame.squashed(size)
     ways: tuple[Callable[[Path], object], ...] = (
-        lambda path: prepare(read_image(path), Frame.squashed(size)),
-        lambda path: load_prepared(path, Frame.squashed(size)),
+        lambda path: prepare(read_image(path), frame),
+        lambda path: load_prepared(path, frame),
     )
-    off = max(
-        float(np.abs(prepare(read_image(p), Frame.squashed(size)) - load_prepared(p, Frame.squashed(size))[0]).max())
-        for p in paths
-    )
+    off = max(float(np.abs(prepare(read_image(p), frame) - load_prepared(p, frame)[0]).max()) for p in paths)
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
         for way in (0, 1) if number % 2 else (1, 0):
