@@ -214,7 +214,7 @@ def test_prepare_is_antialiased_and_scaled() -> None:
     assert small.shape == (3, 16, 16)
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, 0.5, atol=0.03)  # without antialiasing the stripes would alias
-    full = prepare(np.full((5, 5, 3), 255, np.uint8), 5)
+    full = prepare(np.full((5, 5, 3), 255, np.uint8), Frame.squashed(5))
     assert full.max() == full.min() == 1
 
 
