@@ -21,7 +21,7 @@ from tacha.fitting import fit_detector
 from tacha.inspector import Inspector
 from tacha.learned import class_report, learning_rows, test_pictures
 from tacha.metrics import Figure
-from tacha.nets import Net, Nets, data_module, model_of
+from tacha.nets import Net, Nets, aspect_of, data_module, model_of
 from tacha.report.html import write_report
 from tacha.runtime import artefact as artefacts
 from tacha.versions import versions
@@ -130,6 +130,7 @@ def check_settings(settings: Settings) -> None:
     name = settings["name"]
     if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
         raise TachaError(f"name={name!r}: give a plain name, for files are named after it")
+    aspect_of(settings)
     size = settings["data"]["size"]
     if not isinstance(size, int) or not 32 <= size <= 4096:
         raise TachaError(f"data.size={size!r}: give a whole number of pixels from 32 to 4096")
@@ -189,7 +190,7 @@ def _one(settings: Settings, nets: Nets, name: str, category: str | None, folder
     else:
         found.notes.append(f"{name}: no test images, so nothing was evaluated")
     if net.learned is not None:
-        test_pictures(net, name, settings["scorer"]["name"], result, settings["data"]["size"], folder)
+        test_pictures(net, name, settings["scorer"]["name"], result, data.frame, folder)
     _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
     others = {label: scorer for label, scorer in settings["others"].items() if scorer != settings["scorer"]}
     for label, scorer in others.items():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tacha import TachaError
+from tacha.data.frame import Frame
 from tacha.features import NETS
 from tacha.features.backbone import Backbone
 from tacha.features.weights import PACKAGED, load_weights
@@ -32,7 +33,8 @@ def test_the_packaged_weights_recognise_a_cat_and_a_cup(name: str) -> None:
     load_weights(net, name, "packaged")
     pictures = (data.chelsea(), range(281, 286)), (data.coffee(), (504, 967, 968))  # kinds of cat; mug, espresso, cup
     for picture, classes in pictures:
-        image = torch.from_numpy(prepare(picture, timm.get_pretrained_cfg(name).input_size[-1]))[None]
+        side = timm.get_pretrained_cfg(name).input_size[-1]
+        image = torch.from_numpy(prepare(picture, Frame.squashed(side)))[None]
         with torch.inference_mode():
             assert net((image - 0.5) / 0.5).argmax().item() in classes
 

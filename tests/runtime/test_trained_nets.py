@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tacha.data.frame import Frame
 from tacha.detector import Detector, check_pair
 from tacha.features import NETS
 from tacha.runtime.artefact import pack
@@ -51,9 +52,9 @@ def test_engines_agree_on_a_net(name: str, settings: dict[str, Any], scorer: str
     card = {
         "net": {"name": name, "settings": settings},
         "scorer": {"name": scorer, "settings": SCORERS.settings(scorer)},
-        "input": {"size": 32},
+        "input": Frame.squashed(32).to_dict(),
     }
-    graph = export_graph(detector, 32, {"net": card["net"], "scorer": card["scorer"]})
+    graph = export_graph(detector, Frame.squashed(32), {"net": card["net"], "scorer": card["scorer"]})
     artefact = pack(graph, {k: v.numpy() for k, v in detector.state_dict().items()}, card)
     new = torch.rand(5, 3, 32, 32)
     with torch.inference_mode():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tacha.data.frame import Frame
 from tacha.data.module import ImageDataset
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
@@ -93,7 +94,7 @@ def test_an_unreadable_image_is_left_out_with_its_class(train: Samples, validati
 
 
 def test_kept_images_are_the_images(train: Samples) -> None:
-    fresh, kept = ImageDataset(train, SIZE), KeptImages(train, SIZE, keep_mb=1)
+    fresh, kept = ImageDataset(train, Frame.squashed(SIZE)), KeptImages(train, Frame.squashed(SIZE), keep_mb=1)
     for index in range(len(train)):
         expected = fresh[index][0]
         assert torch.equal(kept[index][0], expected)  # decoded

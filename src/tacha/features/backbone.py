@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn, tensor
 
 from tacha.errors import TachaError
-from tacha.features.base import FeatureNet, Features
+from tacha.features.base import FeatureNet, Features, mean_of_places
 from tacha.features.modules import cut
 from tacha.features.weights import load_weights
 
@@ -28,6 +28,7 @@ class Backbone(FeatureNet):
     """
 
     provides = frozenset({"embedding", "patches", "levels"})
+    keeps_aspect = True
     mean: Tensor
     std: Tensor
 
@@ -78,13 +79,13 @@ class Backbone(FeatureNet):
         """Frozen: batch statistics stay those of the pretraining."""
         return super().train(False)
 
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor, valid: Tensor | None = None) -> Features:
         grid = (images.shape[-2] // self.stride, images.shape[-1] // self.stride)
         found = self.net((images - self.mean) / self.std)
         layers = found if self.named is None else [found[name] for name in self.named]
         levels = tuple(_pooled(layer, self.pool) for layer in layers)
         patches = _stack(levels, grid)  # [B, C, h, w]
-        return Features(embedding=patches.mean((2, 3)), patches=patches, levels=levels)
+        return Features(embedding=mean_of_places(patches, valid), patches=patches, levels=levels, valid=valid)
 
 
 def _whole(backbone: str, weights: str) -> Any:

@@ -28,12 +28,13 @@ class View(NamedTuple):
     levels: tuple[int, ...]
     unit: bool
 
-    def rows(self, levels: Sequence[Tensor]) -> Tensor:
-        """Levels of [B, C, h, w] each -> [B, D, h, w]."""
-        seen = [levels[i].float() for i in self.levels]
+    def rows(self, features: Features) -> tuple[Tensor, Tensor | None]:
+        """[B, D, h, w], and which places count [B, h, w] (None: all)."""
+        assert features.levels is not None
+        seen = [features.levels[i].float() for i in self.levels]
         grid = max((level.shape[-2:] for level in seen), key=lambda shape: shape[0] * shape[1])
-        out = torch.cat([_resized(level, grid) for level in seen], 1)
-        return F.normalize(out, dim=1) if self.unit else out
+        out = torch.cat([_resized(level, grid, features) for level in seen], 1)
+        return F.normalize(out, dim=1) if self.unit else out, features.counting(grid)
 
 
 class DepthBanks(Scorer):
@@ -78,21 +79,22 @@ class DepthBanks(Scorer):
         held: list[list[Tensor]] = [[] for _ in self._views]
         count = 0
         for features in stream:
-            levels = self._levels(features)
-            hold = torch.arange(count, count + len(levels[0])) % HELD_EVERY == 0
+            self._check(features)
+            hold = torch.arange(count, count + len(features.embedding)) % HELD_EVERY == 0
             hold &= torch.arange(count, count + len(hold)) < HELD_EVERY * HELD_MOST
             count += len(hold)
             for view, coreset, kept in zip(self._views, coresets, held, strict=True):
-                rows = view.rows(levels)
-                if not torch.isfinite(rows).all():
+                rows, counts = view.rows(features)
+                held_rows, others = _counting(rows, counts, hold), _counting(rows, counts, ~hold)
+                if not (torch.isfinite(held_rows).all() and torch.isfinite(others).all()):
                     raise TachaError(f"{self.name}: the net gave levels that are not finite: check its weights")
-                kept.append(rows[hold])
-                coreset.add(_flat(rows[~hold]))
+                kept.append(held_rows)
+                coreset.add(others)
         if not count:
             raise TachaError(f"{self.name} was given no good images to fit on: check the train split")
         scale = []
         for i, (coreset, kept) in enumerate(zip(coresets, held, strict=True)):
-            rows = _flat(torch.cat(kept))
+            rows = torch.cat(kept)
             learned = coreset.finish() if count > 1 else rows
             if self.dimensions:
                 self._set(f"axes_{i}", principal_axes(learned, self.dimensions))
@@ -105,11 +107,11 @@ class DepthBanks(Scorer):
 
     def forward(self, features: Features) -> Scores:
         self.require_fitted()
-        levels = self._levels(features)
-        maps = [self._standing(i, view.rows(levels)) for i, view in enumerate(self._views)]
+        self._check(features)
+        maps = [self._standing(i, view.rows(features)[0]) for i, view in enumerate(self._views)]
         grid = max((m.shape[-2:] for m in maps), key=lambda shape: shape[0] * shape[1])
-        together = torch.stack([_resized(m.unsqueeze(1), grid).squeeze(1) for m in maps]).mean(0)
-        scores: Scores = self.pooling(together)
+        together = torch.stack([_resized(m.unsqueeze(1), grid, features).squeeze(1) for m in maps]).mean(0)
+        scores: Scores = self.pooling(together, features.counting(grid))
         return scores
 
     def _standing(self, i: int, rows: Tensor) -> Tensor:
@@ -131,7 +133,7 @@ class DepthBanks(Scorer):
     def _set(self, name: str, values: Tensor) -> None:
         setattr(self, name, values.to(getattr(self, name)))
 
-    def _levels(self, features: Features) -> tuple[Tensor, ...]:
+    def _check(self, features: Features) -> None:
         levels = features.levels
         deepest = max(i for view in self._views for i in view.levels)
         if levels is None:
@@ -141,7 +143,6 @@ class DepthBanks(Scorer):
                 f"scorer.views={self.views!r} names level {deepest}, and the net has {len(levels)} (0 to "
                 f"{len(levels) - 1}): name other levels, or add to model.layers"
             )
-        return levels
 
 
 def _parse(views: str) -> tuple[View, ...]:
@@ -164,7 +165,22 @@ def _flat(rows: Tensor) -> Tensor:
     return rows.flatten(2).transpose(1, 2).flatten(0, 1)
 
 
-def _resized(level: Tensor, grid: Sequence[int]) -> Tensor:
+def _counting(rows: Tensor, counts: Tensor | None, images: Tensor) -> Tensor:
+    """Rows [B, D, h, w] of some images [B], at the places that count: [N, D]."""
+    flat = _flat(rows[images])
+    return flat if counts is None else flat[counts[images].flatten()]
+
+
+def _resized(level: Tensor, grid: Sequence[int], features: Features) -> Tensor:
+    """[B, C, h, w] on another grid; what is padding does not leak into what is none."""
     if tuple(level.shape[-2:]) == tuple(grid):
         return level
-    return F.interpolate(level, size=tuple(grid), mode="bilinear", align_corners=False)
+
+    def brought(values: Tensor) -> Tensor:
+        return F.interpolate(values, size=tuple(grid), mode="bilinear", align_corners=False)
+
+    counts = features.counting(level.shape[-2:])
+    if counts is None:
+        return brought(level)
+    counts = counts.unsqueeze(1)
+    return brought(torch.where(counts, level, 0)) / brought(counts.to(level)).clamp(min=1e-6)
