@@ -8,7 +8,7 @@ import numpy as np
 
 from tacha.commands.images import expand
 from tacha.data.frame import Frame
-from tacha.data.image import load_prepared
+from tacha.data.image import load_prepared, prepare
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.choice import to_judge
@@ -35,6 +35,7 @@ def run(asked: argparse.Namespace) -> int:
     else:
         rng = np.random.default_rng(0)
         images = [rng.random(frame.shape, dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]
+        images.append(prepare(rng.integers(0, 256, (100, 300, 3), dtype=np.uint8), frame))  # padded, where any is
     precision = asked.precision or card["calibrated_on"]["precision"]
     names = [e for e in ENGINES.names() if e != "torch" and (precision == "f32" or e == "openvino")]
     refused: list[str] = []
