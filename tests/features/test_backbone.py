@@ -229,3 +229,25 @@ def test_an_artefact_of_named_modules_is_the_same_on_every_engine() -> None:
         run = start(artefact, engine)
         for got, want in zip(run(images.numpy()), expected, strict=True):
             np.testing.assert_allclose(got, want.numpy(), rtol=1e-3, atol=1e-3, err_msg=engine)
+
+
+def test_the_image_is_seen_again_at_half_its_size() -> None:
+    torch.manual_seed(0)
+    twice, once = Backbone(weights="none", halves=2), Backbone(weights="none")
+    twice.load_state_dict(once.state_dict())
+    images = torch.rand(2, 3, 128, 96)
+    found = twice(images)
+    expected = once(images).levels
+    for _ in range(2):
+        images = images.unflatten(3, (-1, 2)).unflatten(2, (-1, 2)).mean((3, 5))
+        expected += once(images).levels
+    assert twice.reductions == [8, 16, 32, 16, 32, 64, 32, 64, 128]
+    assert twice.channels == 3 * once.channels
+    for ours, theirs in zip(found.levels, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("halves", [-1, 0.5, True])
+def test_halves_that_mean_nothing_are_refused(halves: object) -> None:
+    with pytest.raises(TachaError, match="halves="):
+        Backbone(weights="none", halves=halves)  # type: ignore[arg-type]

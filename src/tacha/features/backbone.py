@@ -13,6 +13,7 @@ from torch import Tensor, nn, tensor
 
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features, mean_of_places
+from tacha.features.checks import whole
 from tacha.features.modules import cut
 from tacha.features.weights import load_weights
 
@@ -22,9 +23,11 @@ class Backbone(FeatureNet):
 
     `layers` are timm's feature indices (0 the shallowest; see `timm.create_model(features_only=True)`), or names of
     any modules that give maps ("blocks.5"); what lies behind the deepest is not run. `stride` is the pixels between
-    two places of the output (None: the finest layer's own), `pool` the side of the local average.
-    levels: each layer at its own grid, [B, C, h, w], fine to coarse, with `channels` and `reductions`; patches
-    [B, sum of channels, H/stride, W/stride]: all of them at one grid; embedding: the mean of the patches over places.
+    two places of the output (None: the finest layer's own), `pool` the side of the local average. The net looks again
+    `halves` times, each time at the image shrunk to half.
+    levels: each layer at its own grid, [B, C, h, w], fine to coarse, with `channels` and `reductions`, and after these
+    the same of each shrunk image; patches [B, sum of channels, H/stride, W/stride]: all layers of the whole image at
+    one grid; embedding: the mean of the patches over places.
     """
 
     provides = frozenset({"embedding", "patches", "levels"})
@@ -39,6 +42,7 @@ class Backbone(FeatureNet):
         layers: Sequence[int] | Sequence[str] = (2, 3, 4),
         stride: int | None = None,
         pool: int = 1,
+        halves: int = 0,
     ) -> None:
         super().__init__()
         import timm
@@ -53,6 +57,7 @@ class Backbone(FeatureNet):
             raise TachaError(
                 f"model.layers={list(layers)}, model.pool={pool}: name a layer, and an odd pool of 1 or more"
             )
+        self.halves = whole("halves", halves, 0)
         config = timm.get_pretrained_cfg(backbone)
         mean, std = (config.mean, config.std) if config else ((0.5,) * 3, (0.5,) * 3)
         self.net: nn.Module
@@ -71,6 +76,8 @@ class Backbone(FeatureNet):
         self.register_buffer("mean", tensor(mean).view(3, 1, 1))
         self.register_buffer("std", tensor(std).view(3, 1, 1))
         self.stride = min(self.reductions) if stride is None else stride
+        self.reductions = [r << half for half in range(halves + 1) for r in self.reductions]
+        self.channels = self.channels * (halves + 1)
         self.pool = pool
         self.requires_grad_(False)
         self.eval()
@@ -81,11 +88,19 @@ class Backbone(FeatureNet):
 
     def forward(self, images: Tensor, valid: Tensor | None = None) -> Features:
         grid = (images.shape[-2] // self.stride, images.shape[-1] // self.stride)
-        found = self.net((images - self.mean) / self.std)
-        layers = found if self.named is None else [found[name] for name in self.named]
-        levels = tuple(_pooled(layer, self.pool) for layer in layers)
+        seen = (images - self.mean) / self.std
+        levels = self._levels(seen)
         patches = _stack(levels, grid)  # [B, C, h, w]
+        for _ in range(self.halves):
+            seen = F.avg_pool2d(seen, 2)
+            levels += self._levels(seen)
         return Features(embedding=mean_of_places(patches, valid), patches=patches, levels=levels, valid=valid)
+
+    def _levels(self, seen: Tensor) -> tuple[Tensor, ...]:
+        found = self.net(seen)
+        return tuple(
+            _pooled(layer, self.pool) for layer in (found if self.named is None else map(found.get, self.named))
+        )
 
 
 def _whole(backbone: str, weights: str) -> Any:
