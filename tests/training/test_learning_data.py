@@ -103,7 +103,7 @@ def test_kept_images_are_the_images(train: Samples) -> None:
 
 
 def test_memory_is_bounded(train: Samples) -> None:
-    large = KeptImages(train, 512, keep_mb=2)  # 0.75 MiB each
+    large = KeptImages(train, Frame.squashed(512), keep_mb=2)  # 0.75 MiB each
     for index in range(5):
         assert large[index][0].shape == (3, 512, 512)
     assert len(large._kept) == 2
