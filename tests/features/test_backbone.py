@@ -221,9 +221,9 @@ def test_an_artefact_of_named_modules_is_the_same_on_every_engine() -> None:
     card = {
         "net": {"name": "backbone", "settings": settings},
         "scorer": {"name": "depth_banks", "settings": SCORERS.settings("depth_banks", **judge)},
-        "input": {"size": 64},
+        "input": Frame.squashed(64).to_dict(),
     }
-    graph = export_graph(detector, 64, {"net": card["net"], "scorer": card["scorer"]})
+    graph = export_graph(detector, Frame.squashed(64), {"net": card["net"], "scorer": card["scorer"]})
     artefact = pack(graph, {k: v.numpy() for k, v in detector.state_dict().items()}, card)
     for engine in ("torch", "openvino", "onnxruntime"):
         run = start(artefact, engine)

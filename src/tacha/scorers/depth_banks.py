@@ -62,7 +62,7 @@ class DepthBanks(Scorer):
 
     def __init__(
         self,
-        views: str = "1+0 unit:1@3 2",
+        views: str = "0+1 unit:0 unit:1@3 2",
         size: int = 4000,
         share: float = 0.01,
         sigma: float = 0.0,
