@@ -30,7 +30,11 @@ def main(folders: list[str]) -> None:
         "In brackets: 95 % intervals (bootstrap; exact for rates), for the time of one "
         "inspection the 5th to 95th percentile.\n"
     )
-    print("| preset | category | net, scorer | engine | seed | " + " | ".join(METRICS) + " | seconds of the run | data digest |")
+    print(
+        "| preset | category | net, scorer | engine | seed | "
+        + " | ".join(METRICS)
+        + " | seconds of the run | data digest |"
+    )
     print("|" + "---|" * (len(METRICS) + 7))
     for folder in folders:
         found = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))

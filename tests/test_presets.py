@@ -10,6 +10,7 @@ from tacha import TachaError, fit
 from tacha.cli import main
 from tacha.configuration import compose
 from tacha.run import check_settings
+from tacha.runtime.parity import TOLERANCE
 
 
 def flat(settings: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -33,8 +34,8 @@ def test_balanced_is_what_a_bare_command_does() -> None:
 
 def test_a_preset_changes_what_its_file_says_and_nothing_else() -> None:
     own = {"preset.name", "preset.model", "preset.scorer"}
-    assert own < changed("preset=speed") <= own | {"data.size", "model.layers", "scorer.views", "scorer.size"}
-    assert changed("preset=accuracy") == own | {"data.size"}
+    assert changed("preset=speed") == own | {"scorer.views", "scorer.size"}
+    assert changed("preset=accuracy") == own | {"data.size", "model.halves", "scorer.views"}
 
 
 @pytest.mark.parametrize("preset", ["speed", "accuracy", "foundation"])
@@ -65,6 +66,15 @@ def test_a_preset_beside_something_else(overrides: list[str], says: str) -> None
     with pytest.raises(TachaError, match=says) as caught:
         check_settings(compose(overrides))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", ["speed", "accuracy"])
+def test_a_preset_fits_and_the_engines_agree(preset: str, sample_root: Path) -> None:
+    inspector = fit(sample_root / "brick", preset=preset, overrides=["data.size=128", "scorer.size=100"])
+    parity = {p["engine"]: p for p in inspector.card["parity"]}
+    assert set(parity) >= {"openvino", "onnxruntime"}
+    assert all(p["changed_verdicts"] == 0 and p["largest_difference"] <= TOLERANCE for p in parity.values()), parity
+    assert inspector.card["scorer"]["settings"]["size"] == 100
 
 
 def test_fit_takes_a_preset(sample_root: Path) -> None:
