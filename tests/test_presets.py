@@ -34,7 +34,7 @@ def test_balanced_is_what_a_bare_command_does() -> None:
 
 def test_a_preset_changes_what_its_file_says_and_nothing_else() -> None:
     own = {"preset.name", "preset.model", "preset.scorer"}
-    assert changed("preset=speed") == own | {"scorer.views", "scorer.size"}
+    assert changed("preset=speed") == own | {"scorer.views"}
     assert changed("preset=accuracy") == own | {"data.size", "model.halves", "scorer.views"}
 
 

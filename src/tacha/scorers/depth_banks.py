@@ -67,7 +67,7 @@ class DepthBanks(Scorer):
         share: float = 0.01,
         sigma: float = 0.0,
         projection: int = 64,
-        dimensions: int = 0,
+        dimensions: int = 64,
         seed: int = 0,
     ) -> None:
         super().__init__()
