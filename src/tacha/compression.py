@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tacha.data.frame import Frame
 from tacha.data.image import load_prepared
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
@@ -84,7 +85,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     if prefix:
         made.append((prefix.rstrip("."), base))
     began = start_as_calibrated(original, material.runtime.get("threads"))
-    probe, before = telling_probe(material.data, original.card["input"]["size"], began)
+    probe, before = telling_probe(material.data, Frame.of_card(original.card), began)
     stored = {"f16": halved, "bf16": lambda a: _in_bf16(halved(a)), "bank8": lambda a: halved(banks_in_bytes(a))}
     for kind in wanted.kinds:
         if kind in stored:
@@ -154,7 +155,7 @@ def _int8(base: Artefact, material: Material, probe: Probe, wanted: Wanted) -> t
 
     int8 is measured, calibrated and run with everything else at f32, on an engine that has it.
     """
-    images = _prepared(material.data.train_samples, RANGED, material.data.train_set.size)
+    images = _prepared(material.data.train_samples, RANGED, material.data.frame)
     least = min(probe.auroc(probe.scores(engine)) for engine in _able(base) or [start(base, BOTH[0])]) - wanted.budget
     on = base.card["calibrated_on"]["engine"]
     base = replace(
@@ -194,11 +195,11 @@ def _able(artefact: Artefact) -> list[Engine]:
     return out
 
 
-def _prepared(samples: Sequence[Sample], most: int, size: int) -> list[Image]:
+def _prepared(samples: Sequence[Sample], most: int, frame: Frame) -> list[Image]:
     out: list[Image] = []
     for i in np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int):
         try:
-            out.append(load_prepared(samples[i].path, size)[0])
+            out.append(load_prepared(samples[i].path, frame)[0])
         except TachaError:
             continue
     return out

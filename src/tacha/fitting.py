@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 
 from tacha.calibration import Calibration, calibrate
+from tacha.data.frame import over_image
 from tacha.data.image import load_prepared
-from tacha.detector import Detector, check_pair
+from tacha.detector import Detector, check_pair, unmarked
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features
 from tacha.progress import track
@@ -45,7 +46,8 @@ class FeatureStream:
     def __iter__(self) -> Iterator[Features]:
         with torch.inference_mode():
             for images, _ in track(self.loader, len(self.loader), self.label):
-                features: Features = self.net(images.to(self.device))
+                images, valid = unmarked(images.to(self.device))
+                features: Features = self.net(images) if valid.all() else self.net(images, valid)
                 yield features.cpu()
 
 
@@ -84,19 +86,19 @@ def fit_detector(
     check_pair(net.name, scorer_name, scorer_settings)
     began = time.perf_counter()
     torch.manual_seed(seed)
-    detector = Detector(net.module, SCORERS.build(scorer_name, **scorer_settings))
+    frame = data.frame
+    detector = Detector(net.module, SCORERS.build(scorer_name, **scorer_settings), frame.pads)
     with torch.inference_mode():
         detector.scorer.fit(FeatureStream(detector.net, data.train_dataloader(), device, f"{name}: learning"))
     detector.cpu()
-    size = data.train_set.size
     net_card = {"name": net.name, "settings": net.settings}
     scorer_card = {"name": scorer_name, "settings": scorer_settings}
-    graph = export_graph(detector, size, {"net": net_card, "scorer": scorer_card})
+    graph = export_graph(detector, frame, {"net": net_card, "scorer": scorer_card})
     tensors = {k: v.numpy() for k, v in detector.state_dict().items()}
     card: dict[str, Any] = {
         "name": name,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "input": {"size": size, "colour": "RGB", "range": [0, 1]},
+        "input": {**frame.to_dict(), "colour": "RGB", "range": [0, 1]},
         "net": net_card,
         "scorer": scorer_card,
         "data": {
@@ -135,7 +137,8 @@ def calibrated(
         scores += outputs[0].astype(float).tolist()
         if len(outputs) > 1:
             peaks += outputs[1].max((1, 2)).astype(float).tolist()
-            typical += np.median(outputs[1], (1, 2)).astype(float).tolist()
+            maps = zip(outputs[1], images.numpy(), strict=True)
+            typical += [float(np.median(over_image(anomaly_map, image))) for anomaly_map, image in maps]
     if not scores:
         raise TachaError(f"{data.catalogue.root}: no held-out good image of {name} could be read; check the files")
     method, options = _named(settings)
@@ -163,7 +166,7 @@ def _probe(data: InspectionDataModule) -> Iterator[npt.NDArray[np.float32]]:
         if taken == PARITY_IMAGES:
             return
         try:
-            image, _ = load_prepared(sample.path, data.train_set.size)
+            image, _ = load_prepared(sample.path, data.frame)
         except TachaError:  # already listed by the loader that calibrated
             continue
         taken += 1

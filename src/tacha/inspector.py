@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.calibration import Calibration
+from tacha.data.frame import Frame, over_image
 from tacha.data.image import Prepared, load_prepared, prepare
 from tacha.errors import TachaError
 from tacha.inspection import Inspection, Region
@@ -53,7 +54,7 @@ class Inspector:
         self.engine = chosen.engine
         self.note = chosen.note
         self.card = artefact.card
-        self.size: int = self.card["input"]["size"]
+        self.frame = Frame.of_card(self.card)
         self.calibration = Calibration.from_dict(self.card["calibration"])
         self.map_calibration = (
             Calibration.from_dict(self.card["map_calibration"]) if self.card.get("map_calibration") else None
@@ -117,14 +118,15 @@ class Inspector:
     def _read(self, image: str | os.PathLike[str] | Image) -> _Read:
         if isinstance(image, str | os.PathLike):
             path = Path(image)
-            return _Read(path, *load_prepared(path, self.size))
+            return _Read(path, *load_prepared(path, self.frame))
         pixels = _checked(image)
-        return _Read(None, prepare(pixels, self.size), (pixels.shape[1], pixels.shape[0]))
+        return _Read(None, prepare(pixels, self.frame), (pixels.shape[1], pixels.shape[0]))
 
     def _judge_all(self, ready: Sequence[_Read]) -> Iterator[Inspection]:
         outputs = self.engine(np.stack([image.pixels for image in ready]))
         for i, image in enumerate(ready):
-            yield self._judged(image, float(outputs[0][i]), outputs[1][i] if len(outputs) > 1 else None)
+            anomaly_map = over_image(outputs[1][i], image.pixels) if len(outputs) > 1 else None
+            yield self._judged(image, float(outputs[0][i]), anomaly_map)
 
     def _judged(self, image: _Read, score: float, anomaly_map: npt.NDArray[np.float32] | None) -> Inspection:
         path, size = image.path, image.size

@@ -69,7 +69,7 @@ def draw(count: int, seed: int, bad: bool = False) -> Features:
 
 
 def split(features: Features, size: int) -> list[Features]:
-    *fields, levels = features
+    *fields, levels, _ = features
     deep = zip(*(level.split(size) for level in levels), strict=True)
     return [Features(*parts) for parts in zip(*(field.split(size) for field in fields), deep, strict=True)]
 

@@ -7,7 +7,8 @@ import argparse
 import numpy as np
 
 from tacha.commands.images import expand
-from tacha.data.image import load_prepared
+from tacha.data.frame import Frame
+from tacha.data.image import load_prepared, prepare
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.choice import to_judge
@@ -22,18 +23,19 @@ def run(asked: argparse.Namespace) -> int:
     """
     artefact = artefacts.read(asked.artefact)
     card = artefact.card
-    size = card["input"]["size"]
+    frame = Frame.of_card(card)
     print(
         f"{asked.artefact}: whole. {card['name']}: {card['net']['name']} under {card['scorer']['name']}, "
-        f"{size} px, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
+        f"{frame} px, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
     )
     if asked.probe:
         return _probe(artefact)
     if asked.images:
-        images = [load_prepared(path, size)[0] for path in expand(asked.images)]
+        images = [load_prepared(path, frame)[0] for path in expand(asked.images)]
     else:
         rng = np.random.default_rng(0)
-        images = [rng.random((3, size, size), dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]
+        images = [rng.random(frame.shape, dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]
+        images.append(prepare(rng.integers(0, 256, (100, 300, 3), dtype=np.uint8), frame))  # padded, where any is
     precision = asked.precision or card["calibrated_on"]["precision"]
     names = [e for e in ENGINES.names() if e != "torch" and (precision == "f32" or e == "openvino")]
     refused: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from tacha.data.frame import Frame
 from tacha.data.holdout import hold_out
-from tacha.data.image import load_prepared
+from tacha.data.image import load_prepared, upright_size
 from tacha.data.sample import Catalogue, Sample
 from tacha.errors import TachaError
 
@@ -29,22 +31,22 @@ class Unreadable(NamedTuple):
 
 
 class ImageDataset(Dataset[Item]):
-    """Samples as (image float32 [3, size, size] in 0..1, index into `samples`).
+    """Samples as (image float32 [3, height, width] of the frame in 0..1, index into `samples`).
 
     A single item raises TachaError when its file cannot be read; batches through `SkippingLoader` leave it out
     and list it in `skipped`.
     """
 
-    def __init__(self, samples: Sequence[Sample], size: int) -> None:
+    def __init__(self, samples: Sequence[Sample], frame: Frame) -> None:
         self.samples = tuple(samples)
-        self.size = size
+        self.frame = frame
         self.skipped: dict[Path, str] = {}
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Item:
-        return torch.from_numpy(load_prepared(self.samples[index].path, self.size)[0]), index
+        return torch.from_numpy(load_prepared(self.samples[index].path, self.frame)[0]), index
 
     def __getitems__(self, indices: list[int]) -> list[Item | Unreadable]:
         """A batch's items, as torch's fetcher asks for them."""
@@ -58,7 +60,7 @@ class ImageDataset(Dataset[Item]):
 
 
 def collate(items: list[Item | Unreadable]) -> tuple[Tensor, Tensor, list[Unreadable]]:
-    """Images [B, 3, size, size], indices [B], and the items that could not be read."""
+    """Images [B, 3, height, width], indices [B], and the items that could not be read."""
     read = [item for item in items if not isinstance(item, Unreadable)]
     failed = [item for item in items if isinstance(item, Unreadable)]
     images = torch.stack([image for image, _ in read]) if read else torch.empty(0)
@@ -87,11 +89,24 @@ class SkippingLoader(DataLoader[Item]):
             raise TachaError(f"none of {len(self.dataset)} images could be read, the last: {failed[-1].reason}")
 
 
+def frame_for(samples: Sequence[Sample], size: int, aspect: str) -> Frame:
+    """The frame of about size² pixels for these images, of which the headers are read."""
+    if aspect != "keep":
+        return Frame(size, size, aspect)
+    sizes = []
+    for sample in samples:
+        with suppress(TachaError):  # the loader lists what cannot be read
+            sizes.append(upright_size(sample.path))
+    return Frame.fitting(sizes, size)
+
+
 class InspectionDataModule(lightning.LightningDataModule):
     """Serves one category of a catalogue, or all pooled (`category=None`), as batches of (images, indices).
 
     `train_samples` and `validation_samples` part the good training images (see `hold_out`; each category by
     itself); `test_samples` are never looked at for either. Indices point into the samples of the loader's split.
+    `aspect` "keep" brings images to a frame of the good training images' shape (`Frame.fitting`), "squash" stretches
+    them to a square of `size` pixels; `frame` is taken as it is.
     Raises TachaError for an unknown category or too few good images.
     """
 
@@ -101,6 +116,8 @@ class InspectionDataModule(lightning.LightningDataModule):
         category: str | None = None,
         *,
         size: int = 256,
+        aspect: str = "keep",
+        frame: Frame | None = None,
         batch_size: int = 32,
         num_workers: int = 0,
         holdout_share: float = 0.1,
@@ -124,9 +141,10 @@ class InspectionDataModule(lightning.LightningDataModule):
             rest, held = hold_out(good, holdout_share, math.ceil(holdout_minimum / len(chosen)), seed)
             train += rest
             validation += held
-        self.train_set = ImageDataset(train, size)
-        self.validation_set = ImageDataset(validation, size)
-        self.test_set = ImageDataset(catalogue.select(split="test", category=category), size)
+        self.frame = frame or frame_for(train, size, aspect)
+        self.train_set = ImageDataset(train, self.frame)
+        self.validation_set = ImageDataset(validation, self.frame)
+        self.test_set = ImageDataset(catalogue.select(split="test", category=category), self.frame)
 
     @property
     def train_samples(self) -> tuple[Sample, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from tacha.data.frame import Frame
 from tacha.detector import Detector
 from tacha.errors import TachaError
 from tacha.runtime.artefact import Artefact, pack
@@ -73,7 +74,7 @@ def _rebuilt(artefact: Artefact, detector: Detector, state: dict[str, Tensor], *
     scorer = artefact.card["scorer"]
     settings = {**scorer["settings"], **changed}
     card = {**artefact.card, "scorer": {**scorer, "settings": settings}}
-    smaller = Detector(detector.net, SCORERS.build(scorer["name"], **settings))
+    smaller = Detector(detector.net, SCORERS.build(scorer["name"], **settings), detector.padded)
     smaller.load_state_dict(state)
-    graph = export_graph(smaller, card["input"]["size"], {"net": card["net"], "scorer": card["scorer"]})
+    graph = export_graph(smaller, Frame.of_card(card), {"net": card["net"], "scorer": card["scorer"]})
     return pack(graph, {k: v.numpy() for k, v in smaller.state_dict().items()}, card)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
+from tacha.data.frame import Frame
 from tacha.data.image import UInt8Image, read_image
 from tacha.data.sample import Sample
 from tacha.data.variety import small, varied
@@ -48,10 +49,10 @@ class Lessons:
 
 
 class Teacher:
-    """A detector that is asked: its map by an engine, its embedding by its net."""
+    """A detector that is asked: its map by an engine, its embedding by its net. Pictures fill its frame."""
 
-    def __init__(self, engine: Engine, net: FeatureNet, size: int) -> None:
-        self.engine, self.net, self.size = engine, net, size
+    def __init__(self, engine: Engine, net: FeatureNet, frame: Frame) -> None:
+        self.engine, self.net, self.frame = engine, net, frame
 
     @torch.inference_mode()
     def lessons(self, student: Student, samples: Sequence[Sample], draws: int, seed: int, label: str) -> Lessons:
@@ -77,7 +78,7 @@ class Teacher:
         )
 
     def _fitting(self, student: Student, samples: Sequence[Sample], draws: int) -> tuple[Sequence[Sample], int]:
-        levels = student.levels(torch.zeros(1, 3, self.size, self.size))
+        levels = student.levels(torch.zeros(1, *self.frame.shape))
         each = 2 * sum(level.numel() for level in levels)
         most = max(1, KEPT_MB * 2**20 // each)
         if len(samples) > most:
@@ -92,9 +93,9 @@ class Teacher:
                 image = read_image(sample.path)
             except TachaError:  # listed when the detector was fitted
                 continue
-            own = small(image, self.size)
+            own = small(image, self.frame.whole.size)
             for _ in range(draws):
-                yield varied(image, own if other is None else other, self.size, rng)
+                yield varied(image, own if other is None else other, self.frame.whole.size, rng)
             other = own
 
 
