@@ -18,7 +18,8 @@ def machine(threads: int) -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except OSError:  # not Linux
         lines = []
-    found = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    found = {key.strip(): value.strip() for key, value in pairs}
     flags = found.get("flags", "").split()
     return {
         "cpu": found.get("model name", platform.processor() or platform.machine()),
@@ -36,7 +37,9 @@ def load() -> float | None:
 
 def revision() -> str | None:
     """The commit of the sources, with "-dirty" where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=Path(__file__).parent, capture_output=True, text=True
-    )
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:  # no git
+        return None
     return done.stdout.strip() or None

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 import tacha
-from peers.contenders import OWN, Contender
-from peers.worker import Failed, Stopped, Worker
+from peers.contenders import Contender
+from peers.worker import StoppedError, Worker, WorkerError
 from tacha.data.image import read_mask
 from tacha.data.sample import Sample
 from tacha.metrics import PixelFigures, image_figures
@@ -30,7 +30,11 @@ TACHA = Path(tacha.__file__).parent
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for. `limit`: test images in the timed rounds; `train`: training images, None for all."""
+    """What was asked for.
+
+    `limit`: test images in the timed rounds. `train`, `test`: images, None for all. `patience`: seconds that any one
+    step of a contender's may take: a fit, being opened, all its timed rounds, judging all test images.
+    """
 
     pythons: dict[str, Path]
     scratch: Path
@@ -52,14 +56,20 @@ class Entry:
     engine: str
     row: dict[str, Any]
     worker: Worker | None = None
+    left: float = 0.0  # of patience, for the present step
     rounds: list[list[float]] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
 
 def compare(
-    category: str, train: Sequence[Sample], test: Sequence[Sample], contenders: Sequence[Contender], plan: Plan, given_up: set[str]
+    category: str,
+    train: Sequence[Sample],
+    test: Sequence[Sample],
+    contenders: Sequence[Contender],
+    plan: Plan,
+    given_up: set[str],
 ) -> dict[str, Any]:
-    """The fits and the rows of one category. `given_up` names contenders whose own fit is not tried again, and grows."""
+    """The fits and the rows of one category. `given_up` names those whose own fit is not tried again, and grows."""
     home = plan.scratch / category
     images = copied([s.path for s in train][: plan.train], home / "train")
     fits = [_fitted(c, images, home / c.name, plan, given_up) for c in contenders]
@@ -67,23 +77,31 @@ def compare(
     with ExitStack() as open_ones:
         entries = list(_opened(contenders, fits, home, plan, open_ones))
         ready = [e for e in entries if e.worker]
-        _turns(ready, [s.path for s in _spread(test, plan.limit)], plan.rounds)
+        _turns(ready, [s.path for s in _spread(test, plan.limit)], plan)
+        judged = [e for e in ready if not e.contender.timed_only]
+        for entry in list(judged):
+            _judge_all(entry, judged, test, home / "map.npy", plan)
         for entry in ready:
-            if not entry.contender.timed_only:
-                _judge_all(entry, test, home, plan.seed)
-        for entry in ready:
-            assert entry.worker is not None
-            entry.row["peak_mib"] = entry.worker.ask("peak")
-    _set_apart(ready, test, plan.seed)
+            if "failed" not in entry.row:
+                assert entry.worker is not None
+                entry.row["peak_mib"] = entry.worker.ask("peak", plan.patience)
+    _set_apart(judged, test, plan.seed)
     return {
         "category": category,
         "train": len(list(images.iterdir())),
         "test": len(test),
         "flawed": sum(s.label for s in test),
         "timed": min(plan.limit, len(test)),
+        "lead": judged[0].contender.name if judged else None,  # what `auroc_below_lead` is about
         "fits": fits,
         "rows": [e.row for e in entries],
     }
+
+
+def longest(contenders: Sequence[Contender], plan: Plan) -> float:
+    """Seconds that a category takes at most: every step of everyone as long as patience lasts."""
+    fits = sum(_tries(c, plan) + _has_coreset(c) for c in contenders)
+    return plan.patience * (fits + 3 * sum(len(c.engines) for c in contenders))
 
 
 def copied(paths: Sequence[Path], folder: Path) -> Path:
@@ -113,35 +131,45 @@ def _fitted(contender: Contender, images: Path, home: Path, plan: Plan, given_up
     }
     if contender.timed_only:
         row["own"] = f"not tried: {contender.why}"
-    if contender.name in given_up:
+    elif contender.name in given_up:
         row["own"] = "not tried: it was stopped on an earlier category"
     if contender.images is not None:
         images = copied(sorted(images.iterdir())[: contender.images], home / "some")
     try:
         if contender.name not in given_up:
             return row | _fit(contender, images, home, plan, contender.coreset)
-    except Stopped as stopped:
+    except StoppedError as stopped:
+        _say(f"{contender.name}: its fit was {stopped}")
+        if contender.timed_only:
+            return row | {"failed": f"its fit was {stopped}"}
         given_up.add(contender.name)
-        row |= {"stopped": {"seconds": stopped.seconds, "share": stopped.share}}
-        share = "" if stopped.share is None else f" at {stopped.share:.0%} of its coreset"
-        row["own"] = f"stopped after {stopped.seconds:.0f} s{share}"
-        _say(f"{contender.name}: {row['own']}")
-    except Failed as failed:
-        _say(f"{contender.name}: failed: {failed}")
-        return row | {"failed": str(failed)}
-    if contender.settings.get("method") != "patchcore":
-        return row
+        row["own"] = str(stopped)
+        row["stopped"] = {"seconds": stopped.seconds, "share": stopped.share, "estimated_seconds": stopped.estimate}
+    except WorkerError as error:
+        _say(f"{contender.name}: failed: {error}")
+        return row | {"failed": str(error)}
+    if not _has_coreset(contender):
+        return row | {"failed": f"its fit was {row['own']}"}
     row["coreset"] = "tacha"
     try:
         return row | _fit(contender, images, home, plan, "tacha")
-    except (Stopped, Failed) as error:
+    except (StoppedError, WorkerError) as error:
         return row | {"failed": f"with tacha's coreset: {error}"}
+
+
+def _has_coreset(contender: Contender) -> bool:
+    """Whether another coreset can take the place of its own."""
+    return contender.settings.get("method") == "patchcore" and not contender.timed_only
+
+
+def _tries(contender: Contender, plan: Plan) -> int:
+    return plan.fits if contender.peer == "tacha" else 1
 
 
 def _fit(contender: Contender, images: Path, home: Path, plan: Plan, coreset: str) -> dict[str, Any]:
     seconds: list[float] = []
     peaks: list[float | None] = []
-    for number in range(plan.fits if contender.peer == "tacha" else 1):
+    for number in range(_tries(contender, plan)):
         out = home / f"fit{number}-{coreset}"
         out.mkdir(parents=True)
         with Worker(contender.peer, plan.pythons[contender.peer], out, home / "log.txt") as worker:
@@ -174,7 +202,7 @@ def _opened(
                 row["quoted_auroc"] = contender.quoted[home.name]
             entry = Entry(contender, engine, row)
             if engine not in files:
-                row["failed"] = fit.get("failed") or fit.get("own") or "; ".join(fit.get("notes", ())) or "no export"
+                row["failed"] = fit.get("failed") or "; ".join(fit.get("notes", ())) or "no export"
                 yield entry
                 continue
             row["mib"] = mib[engine]
@@ -194,18 +222,20 @@ def _opened(
                 )
                 row["start_seconds"] = time.perf_counter() - began
                 entry.worker = worker
-            except (Stopped, Failed) as error:
-                row["failed"] = str(error)
+            except (StoppedError, WorkerError) as error:
+                row["failed"] = f"being opened: {error}"
                 _say(f"{contender.name} {engine}: failed: {error}")
             yield entry
 
 
-def _turns(entries: list[Entry], images: Sequence[Path], rounds: int) -> None:
+def _turns(entries: list[Entry], images: Sequence[Path], plan: Plan) -> None:
     """Each image by everyone before the next one, in an order that moves on by one each time."""
     for entry in list(entries):
+        entry.left = plan.patience
         for path in images[:WARM_UP]:
-            _ask(entry, entries, path)
-    for number in range(rounds):
+            if entry in entries:
+                _ask(entry, entries, path)
+    for number in range(plan.rounds):
         for entry in entries:
             entry.rounds.append([])
         for place, path in enumerate(images):
@@ -215,40 +245,48 @@ def _turns(entries: list[Entry], images: Sequence[Path], rounds: int) -> None:
                 answer = _ask(entry, entries, path)
                 if answer is not None:
                     entry.rounds[-1].append(1e3 * answer["seconds"])
-        _say(f"round {number + 1} of {rounds}")
+        _say(f"round {number + 1} of {plan.rounds}")
     for entry in entries:
         entry.row["round_p50_ms"] = [statistics.median(times) for times in entry.rounds]
         every = [t for times in entry.rounds for t in times]
         entry.row |= {f"p{share}_ms": float(np.percentile(every, share)) for share in (50, 95)}
 
 
-def _ask(entry: Entry, entries: list[Entry], path: Path) -> dict[str, Any] | None:
+def _ask(entry: Entry, entries: list[Entry], path: Path, map_file: Path | None = None) -> dict[str, Any] | None:
     """Its judgement; who cannot judge an image is out, with what it said in its row."""
     assert entry.worker is not None
+    began = time.perf_counter()
     try:
-        answer: dict[str, Any] = entry.worker.ask("judge", path=str(path))
+        more = {} if map_file is None else {"map_file": str(map_file)}
+        answer: dict[str, Any] = entry.worker.ask("judge", entry.left, path=str(path), **more)
+        if not np.isfinite(answer["score"]):
+            raise WorkerError(f"{path.name}: its score is {answer['score']}")
+        entry.left -= time.perf_counter() - began
         return answer
-    except Failed as error:
-        entry.row["failed"] = str(error)
+    except (StoppedError, WorkerError) as error:
+        entry.row["failed"] = f"judging: {error}"
         entries.remove(entry)
         _say(f"{entry.contender.name} {entry.engine}: failed: {error}")
         return None
 
 
-def _judge_all(entry: Entry, test: Sequence[Sample], home: Path, seed: int) -> None:
+def _judge_all(entry: Entry, entries: list[Entry], test: Sequence[Sample], map_file: Path, plan: Plan) -> None:
     """Figures of the raw scores and maps, by the same code for everyone."""
-    assert entry.worker is not None
     pixels = PixelFigures()
-    file = home / "map.npy"
     began = time.perf_counter()
+    entry.left = plan.patience
     for sample in test:
-        entry.scores.append(entry.worker.ask("judge", path=str(sample.path), map_file=str(file))["score"])
+        answer = _ask(entry, entries, sample.path, map_file)
+        if answer is None:
+            return
+        entry.scores.append(answer["score"])
         size, mask = _mask(sample)
         if mask is not None:
-            pixels.add(upsample(np.load(file), size), mask)
+            pixels.add(upsample(np.load(map_file), size), mask)
     labels = [s.label for s in test]
     # The threshold is nobody's: what depends on one is not among the figures kept.
-    found = [*image_figures(entry.scores, labels, float(np.median(entry.scores)), seed), *pixels.figures(seed)]
+    threshold = float(np.median(entry.scores))
+    found = [*image_figures(entry.scores, labels, threshold, plan.seed), *pixels.figures(plan.seed)]
     entry.row["figures"] = {f.metric: [f.value, f.low, f.high] for f in found if f.metric in FIGURES}
     shown = entry.row["figures"].get("image_auroc", [float("nan")])[0]
     _say(f"{entry.contender.name} {entry.engine}: AUROC {shown:.3f}, {time.perf_counter() - began:.0f} s")
@@ -267,12 +305,11 @@ def _mask(sample: Sample) -> tuple[tuple[int, int], np.ndarray[Any, Any] | None]
 
 def _set_apart(entries: Sequence[Entry], test: Sequence[Sample], seed: int) -> None:
     """By how much the first contender's AUROC is above each other's, on the same resampled images."""
-    judged = [e for e in entries if e.scores]
     labels = np.array([s.label for s in test])
-    if not judged or labels.all() or not labels.any():
+    if not entries or labels.all() or not labels.any():
         return
-    lead = np.array(judged[0].scores)
-    for entry in judged[1:]:
+    lead = np.array(entries[0].scores)
+    for entry in entries[1:]:
         other = np.array(entry.scores)
 
         def above(weights: Any = None, other: Any = other) -> Any:

@@ -21,7 +21,7 @@ class Contender:
     """What is fitted once, and judged by each of `engines`.
 
     `coreset` OWN: fitted whole. RANDOM: timed only, with a bank of random rows from the features of `images` images.
-    UNTRAINED: timed only, without any fit. What is timed only has random weights, for its own cannot be fetched offline.
+    UNTRAINED: timed only, without any fit. What is timed only has random weights: its own cannot be had offline.
     `quoted`: image AUROC that others published, by category, where none can be measured here.
     """
 
@@ -128,4 +128,7 @@ def chosen(peers: Iterable[str], names: Iterable[str] | None = None) -> list[Con
         if name not in known:
             raise TachaError(f"--only {name}: there is no such contender; there are {', '.join(known)}")
     wanted = {"tacha", *peers}
-    return [c for c in CONTENDERS if c.peer in wanted and (names is None or c.name in names)]
+    found = [c for c in CONTENDERS if c.peer in wanted and (names is None or c.name in names)]
+    if not found:
+        raise TachaError(f"--only {','.join(names or ())}: of a peer that is not compared; name it in --against")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,36 +15,50 @@ from PIL import Image
 
 from peers.comparison import TACHA, Plan, copied
 from peers.contenders import Contender
-from peers.worker import Failed, Stopped, Worker
+from peers.worker import StoppedError, Worker, WorkerError, environment
 
 TIMES = 10  # as many images, for the memory
 IMPORTS = {
-    "tacha": "import tacha",
+    "tacha": "from tacha import fit",
     "anomalib": "from anomalib.engine import Engine",
-    "anomavision": "import anomavision",
+    "anomavision": "from anomavision import Padim",
 }
 
 
-def start_up(pythons: dict[str, Path], rounds: int) -> list[dict[str, Any]]:
+def start_up(pythons: dict[str, Path], plan: Plan) -> list[dict[str, Any]]:
     """Seconds until Python has imported what fits a detector, and until the command has said how it is used."""
-    rows = [{"peer": peer, "statement": IMPORTS[peer], "import": [], "help": []} for peer in pythons]
-    for _ in range(rounds):
+    rows: list[dict[str, Any]] = [{"peer": peer, "statement": IMPORTS[peer]} for peer in pythons]
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for _ in range(plan.rounds):
         for row in rows:
-            python = pythons[row["peer"]]
+            peer = row["peer"]
+            if "failed" in row:
+                continue
+            python = pythons[peer]
             code = f"import time; began = time.perf_counter(); {row['statement']}; print(time.perf_counter() - began)"
-            done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-            row["import"].append(float(done.stdout.split()[-1]))
             # By the interpreter's own folder where a command was installed there, else as a module (a source tree).
-            command = python.parent / row["peer"]
-            called = [str(command)] if command.exists() else [str(python), "-m", row["peer"]]
-            began = time.perf_counter()
-            subprocess.run([*called, "--help"], capture_output=True, check=True)
-            row["help"].append(time.perf_counter() - began)
+            command = python.parent / peer
+            called = [str(command)] if command.exists() else [str(python), "-m", peer]
+            try:
+                said = _run([str(python), "-c", code], peer, plan)
+                times[peer, "import"].append(float(said.split()[-1]))
+                began = time.perf_counter()
+                _run([*called, "--help"], peer, plan)
+                times[peer, "help"].append(time.perf_counter() - began)
+            except (OSError, subprocess.SubprocessError) as error:
+                row["failed"] = " ".join(str(error).split())[:300]
     for row in rows:
         for what in ("import", "help"):
-            times = row.pop(what)
-            row[f"{what}_seconds"] = [statistics.median(times), min(times), max(times)]
+            if found := times[row["peer"], what]:
+                row[f"{what}_seconds"] = [statistics.median(found), min(found), max(found)]
     return rows
+
+
+def _run(command: list[str], peer: str, plan: Plan) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=plan.patience, env=environment(peer)
+    )
+    return done.stdout
 
 
 def memory(contender: Contender, images: Sequence[Path], plan: Plan) -> dict[str, Any]:
@@ -60,21 +75,20 @@ def memory(contender: Contender, images: Sequence[Path], plan: Plan) -> dict[str
         try:
             with Worker(contender.peer, plan.pythons[contender.peer], out, home / "log.txt") as worker:
                 fit = worker.ask("fit", plan.patience, **arguments)
-        except (Stopped, Failed) as error:
+        except (StoppedError, WorkerError) as error:
             found["failed"] = f"{name}: {error}"
             break
-        found[name] = {
-            "images": len(list(folder.iterdir())), "peak_mib": fit["peak_mib"], "seconds": fit["seconds"]
-        }
+        found[name] = {"images": len(list(folder.iterdir())), "peak_mib": fit["peak_mib"], "seconds": fit["seconds"]}
     return found
 
 
 def _changed(images: Sequence[Path], folder: Path, seed: int) -> Path:
-    """Each image as it is, and TIMES - 1 copies a few pixels over and a little brighter or darker."""
+    """Each image as it is, and TIMES - 1 copies a few pixels over and a little brighter or darker; 8 bit."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     for number, path in enumerate(images):
-        pixels = np.asarray(Image.open(path))
+        with Image.open(path) as image:
+            pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))
         for copy in range(TIMES):
             shift = rng.integers(-4, 5, 2) if copy else (0, 0)
             moved = np.roll(pixels, shift, (0, 1)).astype(np.float32) * (rng.uniform(0.97, 1.03) if copy else 1.0)

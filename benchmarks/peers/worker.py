@@ -14,34 +14,47 @@ from types import TracebackType
 from typing import Any
 
 WORKERS = Path(__file__).parents[1] / "workers"
+SHOWN = 300  # characters of a dead worker's last words
 
 
-class Failed(Exception):
+class WorkerError(Exception):
     """What a worker said went wrong, or that it ended."""
 
 
-class Stopped(Exception):
-    """A worker was stopped after `seconds`, having done `share` of its work (None: it does not say)."""
+class StoppedError(Exception):
+    """A worker was stopped after `seconds`, having done `share` of its work (None: it does not say).
 
-    def __init__(self, seconds: float, share: float | None) -> None:
-        super().__init__(seconds, share)
-        self.seconds, self.share = seconds, share
+    `estimate`: the seconds that the whole would have taken, had it gone on as it went between its first report of
+    progress and its last; None where there was no progress to go by.
+    """
+
+    def __init__(self, seconds: float, share: float | None = None, estimate: float | None = None) -> None:
+        super().__init__(f"stopped after {seconds:.0f} s" + ("" if share is None else f" at {share:.1%}"))
+        self.seconds, self.share, self.estimate = seconds, share, estimate
+
+
+def environment(peer: str) -> dict[str, str]:
+    """The variables that a peer runs under.
+
+    It finds nothing on the network, for what it would fetch is not what is compared, and no other's modules.
+    """
+    mine = {key: value for key, value in os.environ.items() if peer == "tacha" or key != "PYTHONPATH"}
+    return {**mine, "HF_HUB_OFFLINE": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
 
 
 class Worker:
     """One process of a peer's, in its own environment, with `folder` as its place to write. Closed by `with`."""
 
-    def __init__(self, peer: str, python: Path, folder: Path, log: Path) -> None:
-        self.log = log
+    def __init__(self, peer: str, python: Path, folder: Path, log: Path, script: Path | None = None) -> None:
+        self._log = log
         self._errors = log.open("ab")
         self._process = subprocess.Popen(
-            [str(python), str(WORKERS / f"of_{peer}.py")],
+            [str(python), str(script or WORKERS / f"of_{peer}.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             cwd=folder,
-            # A peer finds nothing on the network: what it would fetch is not what is compared.
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_ALBUMENTATIONS_UPDATE": "1"},
+            env=environment(peer),
             text=True,
             encoding="utf-8",
         )
@@ -64,30 +77,29 @@ class Worker:
             self._process.wait()
         self._errors.close()
 
-    def ask(self, what: str, patience: float | None = None, **arguments: Any) -> Any:
-        """The answer. Raises Failed, or Stopped after `patience` seconds, when the process has been ended."""
+    def ask(self, what: str, patience: float, **arguments: Any) -> Any:
+        """The answer. Raises WorkerError, or StoppedError after `patience` seconds, when the process has been ended."""
         assert self._process.stdin is not None
         began = time.monotonic()
         with suppress(OSError):  # it ended: its last words are on the way
             self._process.stdin.write(json.dumps({"ask": what, **arguments}) + "\n")
             self._process.stdin.flush()
-        share = None
+        reports: list[tuple[float, float]] = []  # seconds, share
         while True:
-            left = None if patience is None else patience - (time.monotonic() - began)
             try:
-                if left is not None and left <= 0:
-                    raise queue.Empty
-                text = self._answers.get(timeout=left)
+                text = self._answers.get(timeout=max(0.0, patience - (time.monotonic() - began)))
             except queue.Empty:
                 self._process.kill()
-                raise Stopped(time.monotonic() - began, share) from None
+                share = reports[-1][1] if reports else None
+                raise StoppedError(time.monotonic() - began, share, _estimate(reports)) from None
             if text is None:
-                raise Failed(f"its process ended; {self.log} has what it said")
+                self._answers.put(None)  # for whoever asks again
+                raise WorkerError(f"its process ended ({self._process.wait()}): {self._last_words()}")
             answer = json.loads(text)
             if "progress" in answer:
-                share = answer["progress"]
+                reports.append((time.monotonic() - began, answer["progress"]))
             elif "error" in answer:
-                raise Failed(answer["error"])
+                raise WorkerError(answer["error"])
             else:
                 return answer["done"]
 
@@ -96,3 +108,15 @@ class Worker:
         for text in self._process.stdout:
             self._answers.put(text)
         self._answers.put(None)
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")[:SHOWN]
+
+
+def _estimate(reports: list[tuple[float, float]]) -> float | None:
+    """Seconds for the whole, at the pace between the first report and the last."""
+    if not reports or reports[-1][1] <= reports[0][1]:
+        return None
+    (start, at_first), (last, at_last) = reports[0], reports[-1]
+    return last + (1 - at_last) * (last - start) / (at_last - at_first)

@@ -1,7 +1,7 @@
 """A worker's end of the line: a JSON object a line on standard input, answers a line on standard output.
 
-`{"ask": NAME, ...}` is answered by any number of `{"progress": SHARE}` and then `{"done": ...}` or `{"error": ...}`. Uses
-nothing but the standard library, for a worker runs in a peer's own environment.
+`{"ask": NAME, ...}` is answered by any number of `{"progress": SHARE}` and then `{"done": ...}` or `{"error": ...}`.
+Uses nothing but the standard library, for a worker runs in a peer's own environment.
 """
 
 from __future__ import annotations

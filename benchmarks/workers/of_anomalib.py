@@ -43,7 +43,7 @@ def fit(
     size = (settings["size"], settings["size"])
     kind = getattr(models, METHODS[settings["method"]])
     if settings.get("bank") is not None:  # the whole number of rows that another's bank has
-        more["coreset_sampling_ratio"] = (settings["bank"] + 0.5) / (len(images) * settings["rows"])
+        more["coreset_sampling_ratio"] = min(1.0, (settings["bank"] + 0.5) / (len(images) * settings["rows"]))
     model = kind(
         pre_processor=_pre_processor(kind, size, settings),
         post_processor=False,

@@ -14,7 +14,10 @@ _inspector: Any = None
 def fit(
     folder: str, out: str, settings: dict[str, Any], threads: int, seed: int, coreset: str, tacha: str
 ) -> dict[str, Any]:
-    """Learn from a folder of good images, calibrate, check the engines' parity, write the artefact: all of `seconds`."""
+    """Learn from a folder of good images, calibrate, check the engines' parity, write the artefact: all in `seconds`.
+
+    `coreset` and `tacha` are another's.
+    """
     line.limit(threads)
     began = time.perf_counter()
     import torch
