@@ -29,7 +29,7 @@ from tacha.runtime.machine import available_cores
 from tacha.versions import versions
 
 RESULTS = Path(__file__).parent / "results"
-PLANNED = ("against", "limit", "rounds", "threads", "patience", "fits", "train", "test", "seed")
+PLANNED = ("against", "only", "limit", "rounds", "threads", "patience", "fits", "train", "test", "seed")
 
 
 def arguments() -> argparse.Namespace:
@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--venvs", type=Path, help="where the peers' environments are; the user's cache if not said")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes")
+    parser.add_argument("--root", type=Path, default=page.ROOT, help="table: the folder of README.md and docs")
     parser.add_argument("--check", action="store_true", help="table: write nothing, fail where something would change")
     return parser.parse_args()
 
@@ -135,9 +136,10 @@ def main() -> None:
     asked = arguments()
     try:
         if asked.verb == "table":
-            changed = page.write(asked.out, check=asked.check)
+            changed = page.write(asked.out, asked.check, asked.root)
             if asked.check and changed:
                 raise TachaError(f"{', '.join(map(str, changed))}: not what {asked.out} says; run this without --check")
+            print("\n".join(f"{path}: written" for path in changed) or "nothing changed")
         else:
             measured(asked)
     except TachaError as error:

@@ -147,14 +147,14 @@ def _fitted(contender: Contender, images: Path, home: Path, plan: Plan, given_up
         row["stopped"] = {"seconds": stopped.seconds, "share": stopped.share, "estimated_seconds": stopped.estimate}
     except WorkerError as error:
         _say(f"{contender.name}: failed: {error}")
-        return row | {"failed": str(error)}
+        return row | {"failed": _words(error, plan)}
     if not _has_coreset(contender):
         return row | {"failed": f"its fit was {row['own']}"}
     row["coreset"] = "tacha"
     try:
         return row | _fit(contender, images, home, plan, "tacha")
     except (StoppedError, WorkerError) as error:
-        return row | {"failed": f"with tacha's coreset: {error}"}
+        return row | {"failed": f"with tacha's coreset: {_words(error, plan)}"}
 
 
 def _has_coreset(contender: Contender) -> bool:
@@ -223,7 +223,7 @@ def _opened(
                 row["start_seconds"] = time.perf_counter() - began
                 entry.worker = worker
             except (StoppedError, WorkerError) as error:
-                row["failed"] = f"being opened: {error}"
+                row["failed"] = f"being opened: {_words(error, plan)}"
                 _say(f"{contender.name} {engine}: failed: {error}")
             yield entry
 
@@ -234,7 +234,7 @@ def _turns(entries: list[Entry], images: Sequence[Path], plan: Plan) -> None:
         entry.left = plan.patience
         for path in images[:WARM_UP]:
             if entry in entries:
-                _ask(entry, entries, path)
+                _ask(entry, entries, path, plan)
     for number in range(plan.rounds):
         for entry in entries:
             entry.rounds.append([])
@@ -242,7 +242,7 @@ def _turns(entries: list[Entry], images: Sequence[Path], plan: Plan) -> None:
             turn = place % max(1, len(entries))
             for entry in [*entries[turn:], *entries[:turn]]:
                 time.sleep(PAUSE)
-                answer = _ask(entry, entries, path)
+                answer = _ask(entry, entries, path, plan)
                 if answer is not None:
                     entry.rounds[-1].append(1e3 * answer["seconds"])
         _say(f"round {number + 1} of {plan.rounds}")
@@ -252,7 +252,9 @@ def _turns(entries: list[Entry], images: Sequence[Path], plan: Plan) -> None:
         entry.row |= {f"p{share}_ms": float(np.percentile(every, share)) for share in (50, 95)}
 
 
-def _ask(entry: Entry, entries: list[Entry], path: Path, map_file: Path | None = None) -> dict[str, Any] | None:
+def _ask(
+    entry: Entry, entries: list[Entry], path: Path, plan: Plan, map_file: Path | None = None
+) -> dict[str, Any] | None:
     """Its judgement; who cannot judge an image is out, with what it said in its row."""
     assert entry.worker is not None
     began = time.perf_counter()
@@ -264,7 +266,7 @@ def _ask(entry: Entry, entries: list[Entry], path: Path, map_file: Path | None =
         entry.left -= time.perf_counter() - began
         return answer
     except (StoppedError, WorkerError) as error:
-        entry.row["failed"] = f"judging: {error}"
+        entry.row["failed"] = f"judging: {_words(error, plan)}"
         entries.remove(entry)
         _say(f"{entry.contender.name} {entry.engine}: failed: {error}")
         return None
@@ -276,7 +278,7 @@ def _judge_all(entry: Entry, entries: list[Entry], test: Sequence[Sample], map_f
     began = time.perf_counter()
     entry.left = plan.patience
     for sample in test:
-        answer = _ask(entry, entries, sample.path, map_file)
+        answer = _ask(entry, entries, sample.path, plan, map_file)
         if answer is None:
             return
         entry.scores.append(answer["score"])
@@ -316,6 +318,11 @@ def _set_apart(entries: Sequence[Entry], test: Sequence[Sample], seed: int) -> N
             return auroc(lead, labels, weights) - auroc(other, labels, weights)
 
         entry.row["auroc_below_lead"] = [float(above()[0]), *bootstrap_interval(above, labels, seed, 1000)]
+
+
+def _words(error: Exception, plan: Plan) -> str:
+    """What went wrong, without the name of a folder that is gone by the time it is read."""
+    return str(error).replace(f"{plan.scratch}/", "")
 
 
 def _say(text: str) -> None:
