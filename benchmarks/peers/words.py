@@ -165,8 +165,8 @@ def _notes(results: Sequence[Result]) -> list[str]:
         "writing the artefact; a peer's is its training alone. Figures are of raw scores and maps, by the same code "
         "for everyone."
     )
-    return [reading, "\n".join(f"- {note}" for note in (*_weights(results), *_given_up(results), *_failed(results))),
-            "\n".join(f"- {note}" for note in _measured_on(results))]  # fmt: skip
+    notes = (_weights(results), _given_up(results), _failed(results), _measured_on(results))
+    return [reading, "\n".join(f"- {note}" for some in notes for note in some)]
 
 
 def _weights(results: Sequence[Result]) -> Iterable[str]:
@@ -178,7 +178,7 @@ def _weights(results: Sequence[Result]) -> Iterable[str]:
         if fit["weights"] == "shared":
             continue
         said = f"**Timed only**, with random weights: {fit['title']}; {fit.get('own', '').removeprefix('not tried: ')}."
-        mine = next((row for row in result["rows"] if row["contender"] == fit["contender"]), {})
+        mine: Row = next((row for row in result["rows"] if row["contender"] == fit["contender"]), {})
         if (quoted := mine.get("quoted_auroc")) is not None:
             said += f" Its own documentation publishes an image AUROC of {quoted:.3f} on {result['category']}, "
             said += "not measured here."
@@ -214,8 +214,7 @@ def _failed(results: Sequence[Result]) -> Iterable[str]:
             if "failed" in row:
                 said.setdefault((row["title"], row["failed"]), []).append(row["engine"])
         for (title, words), engines in said.items():
-            quoted = words.replace("`", "'").replace("\n", " ")
-            yield f"**Failed**: {title} ({', '.join(engines)}) on {result['category']}: `{quoted}`"
+            yield f"**Failed**: {title} ({', '.join(engines)}) on {result['category']}: {_quoted(words)}"
 
 
 def _measured_on(results: Sequence[Result]) -> Iterable[str]:
@@ -241,8 +240,8 @@ def _machine(result: Result) -> str:
     flags = f" ({', '.join(machine['flags'])})" if machine["flags"] else ""
     return (
         f"{machine['cpu']}{flags}, {_count(machine['cores'], 'core')}, {_count(machine['threads'], 'thread')}, "
-        f"{result['started'][:10]}, revision {result.get('revision') or 'unknown'}, "
-        f"load {machine.get('load')} at the start"
+        f"load {machine.get('load', 'unknown')} at the start, {result['started'][:10]}, "
+        f"revision {result.get('revision') or 'unknown'}"
     )
 
 
@@ -290,9 +289,8 @@ def _costs(costs: Result | None) -> list[str]:
     for row in costs.get("start_up", ()):
         cells = [_seconds(row.get(f"{what}_seconds")) for what in ("import", "help")]
         lines.append(f"| {row['peer']}: `{row['statement']}` | {' | '.join(cells)} |")
-        if "failed" in row:
-            lines[-1] += f"\n\n{row['peer']} failed: `{row['failed'].replace('`', chr(39))}`\n"
-    parts = ["\n".join(lines) + "\n\nMedian [lowest–highest]; tacha loads what else it needs when it is used."]
+    parts = ["\n".join(lines), "Median [lowest–highest]; tacha loads what else it needs when it is used."]
+    parts += [f"{row['peer']} failed: {_quoted(row['failed'])}" for row in costs.get("start_up", ()) if "failed" in row]
     memory = costs.get("memory", {})
     said = [
         f"{one['images']} images took {one['seconds']:.0f} s and at most {one['peak_mib']:.0f} MiB"
@@ -304,11 +302,11 @@ def _costs(costs: Result | None) -> list[str]:
         text += " (each image ten times, shifted and lit a little differently)." if len(said) > 1 else "."
         parts.append(f"### Memory\n{text}")
     if "failed" in memory:
-        parts.append(f"Memory: failed: `{memory['failed'].replace('`', chr(39))}`")
+        parts.append(f"{memory['contender']} failed: {_quoted(memory['failed'])}")
     return parts
 
 
-# Numbers
+# Numbers and words
 
 
 def _interval(found: Sequence[float | None]) -> str:
@@ -328,6 +326,10 @@ def _long(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _quoted(words: str) -> str:
+    return f"`{' '.join(words.replace('`', chr(39)).split())}`"
 
 
 def _count(number: int, noun: str) -> str:
