@@ -51,6 +51,12 @@ def test_tacha_alone_from_images_to_page(sample_root: Path, tmp_path: Path, monk
     assert "| tacha, speed | " in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_script_says_how_it_is_used() -> None:
+    done = subprocess.run([sys.executable, str(SCRIPT), "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--patience" in done.stdout
+
+
 DATA = ["--data", "DATA"]
 
 
