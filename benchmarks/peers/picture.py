@@ -9,6 +9,11 @@ from tacha.report.drawing import BLUE, GREEN, INK, ORANGE, new_figure, quiet
 
 COLOURS = {"tacha": BLUE, "anomalib": ORANGE, "anomavision": GREEN}
 MARKS = "osD^vP*X"  # a contender of its peer's
+SHORT = {"openvino": "OV", "onnxruntime": "ORT", "torch": "PT"}
+KEY = (
+    "OV OpenVINO, ORT ONNX Runtime, PT torch. Hollow: timed only,\n"
+    "at the AUROC that its documentation publishes or, where none is, on the lower edge."
+)
 SETTINGS = {"svg.hashsalt": "tacha", "svg.fonttype": "path"}
 
 
@@ -18,9 +23,10 @@ def picture(result: dict[str, Any]) -> bytes:
     Filled: measured, with its 95 % interval. Hollow: timed here, its AUROC as published, or, on the lower edge, none.
     """
     import matplotlib as mpl
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     with mpl.rc_context(SETTINGS):
-        figure = new_figure(9.0, 4.6)
+        figure = new_figure(8.0, 6.0)
         axes = figure.subplots()
         axes.set_xscale("log")
         rows = [row for row in result["rows"] if "p50_ms" in row]
@@ -29,15 +35,15 @@ def picture(result: dict[str, Any]) -> bytes:
             among = dict.fromkeys(r["contender"] for r in rows if r["peer"] == mine[0]["peer"])
             _draw(axes, mine, MARKS[list(among).index(name) % len(MARKS)])
         quiet(axes)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
-        axes.tick_params(axis="x", which="minor", labelsize=7)
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.25)
         axes.set_xlabel("milliseconds from file to score, median (log)")
         axes.set_ylabel("image AUROC")
         threads = result["machine"]["threads"]
         axes.set_title(f"{result['category']}, {threads} CPU thread{'s' * (threads != 1)}", loc="left", fontsize=11)
-        figure.legend(loc="outside right center", fontsize=8, frameon=False)
+        figure.legend(loc="outside lower left", ncols=2, fontsize=8, frameon=False, title=KEY, title_fontsize=8)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     # Lines that end in a space are matplotlib's; a repository's checks dislike them.
@@ -48,8 +54,7 @@ def _draw(axes: Any, rows: list[dict[str, Any]], mark: str) -> None:
     colour = COLOURS.get(rows[0]["peer"], INK)
     measured = [row.get("figures", {}).get("image_auroc") for row in rows]
     heights = [m[0] if m else row.get("quoted_auroc") for m, row in zip(measured, rows, strict=True)]
-    what = "" if any(measured) else ": timed only" if heights[0] is None else ": timed only, AUROC as published"
-    label: str | None = rows[0]["title"] + what
+    label: str | None = rows[0]["title"]
     if len(rows) > 1 and None not in heights:
         axes.plot([row["p50_ms"] for row in rows], heights, color=colour, linewidth=1, alpha=0.5)
     for row, interval, height in zip(rows, measured, heights, strict=True):
@@ -63,5 +68,6 @@ def _draw(axes: Any, rows: list[dict[str, Any]], mark: str) -> None:
         axes.plot(row["p50_ms"], at, mark, color=colour, markerfacecolor=face, markersize=7, label=label, **where)
         system = "data" if height is not None else axes.get_xaxis_transform()
         place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(row["engine"], (row["p50_ms"], at), xycoords=system, fontsize=6.5, color=INK, **place)
+        text = SHORT.get(row["engine"], row["engine"])
+        axes.annotate(text, (row["p50_ms"], at), xycoords=system, fontsize=7, color=colour, **place)
         label = None

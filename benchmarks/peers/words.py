@@ -43,17 +43,9 @@ def _table(result: Result, pictures: Mapping[str, str], columns: Sequence[Column
     )
     head = f"### {category}\n{about}"
     if category in pictures:
-        head += f"\n\n![{_alt(result)}]({pictures[category]})"
+        alt = f"Image AUROC against milliseconds on {category}, a mark for each row of the table below"
+        head += f"\n\n![{alt}]({pictures[category]})"
     return head + "\n\n" + "\n".join(lines)
-
-
-def _alt(result: Result) -> str:
-    said = [
-        f"{row['title']} on {row['engine']} {row['figures']['image_auroc'][0]:.3f} in {_ms(row['p50_ms'])} ms"
-        for row in result["rows"]
-        if "image_auroc" in row.get("figures", {}) and "p50_ms" in row
-    ]
-    return f"Image AUROC against milliseconds on {result['category']}: {'; '.join(said) or 'times alone'}"
 
 
 # Cells
@@ -163,7 +155,7 @@ def _notes(results: Sequence[Result]) -> list[str]:
         "time includes its verdict, p-value and regions; a peer's is its own inferencer's, from the file to score and "
         "map. Peak MiB is the judging process's. tacha's fit includes calibration, the engines' parity check and "
         "writing the artefact; a peer's is its training alone. Figures are of raw scores and maps, by the same code "
-        "for everyone."
+        "for everyone. An engine's precision is what its owner uses unless told otherwise."
     )
     notes = (_weights(results), _given_up(results), _failed(results), _measured_on(results))
     return [reading, "\n".join(f"- {note}" for some in notes for note in some)]
