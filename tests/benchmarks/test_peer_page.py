@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from peers.page import BEGIN, END, read, write
+from peers.page import BEGIN, END, ROOT, read, write
 from tacha.errors import TachaError
 
 
@@ -283,3 +283,11 @@ def test_a_page_without_a_place(root: Path, text: str | None) -> None:
     with pytest.raises(TachaError, match=r"lead\.md: no place for the results; put the lines"):
         write(_results(root, RESULT), False, root)
     assert "\nold\n" in (root / "README.md").read_text()
+
+
+def test_the_projects_own_pages_say_what_its_results_say() -> None:
+    results = ROOT / "benchmarks" / "results"
+    if not list(results.glob("*.json")):
+        pytest.skip("nothing was measured yet")
+    # The pictures' bytes are those of one version of matplotlib.
+    assert [path for path in write(results, True) if path.suffix == ".md"] == []
