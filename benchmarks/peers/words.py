@@ -282,6 +282,8 @@ def _costs(costs: Result | None) -> list[str]:
         cells = [_seconds(row.get(f"{what}_seconds")) for what in ("import", "help")]
         lines.append(f"| {row['peer']}: `{row['statement']}` | {' | '.join(cells)} |")
     parts = ["\n".join(lines), "Median [lowest–highest]; tacha loads what else it needs when it is used."]
+    if "machine" in costs:
+        parts[-1] += f" Measured on {_machine(costs)}."
     parts += [f"{row['peer']} failed: {_quoted(row['failed'])}" for row in costs.get("start_up", ()) if "failed" in row]
     memory = costs.get("memory", {})
     said = [

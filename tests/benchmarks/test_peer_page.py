@@ -51,6 +51,8 @@ RESULT: dict[str, Any] = {
     ],
 }  # fmt: skip
 COSTS = {
+    "started": "2020-02-04T04:05:06+00:00",
+    "machine": RESULT["machine"],
     "category": "bolt",
     "start_up": [{"peer": "tacha", "statement": "from tacha import fit", "import_seconds": [1.5, 1.25, 2.0]}],
     "memory": {
@@ -118,6 +120,7 @@ def test_a_row_of_each_contender(root: Path) -> None:
         )
     assert "| The anomalib-x | torch f32 | +0.020 [+0.010, +0.030] | above it |" in lead
     assert "| tacha: `from tacha import fit` | 1.50 [1.25–2.00] | – |" in lead
+    assert "load 0.1 at the start, 2020-02-04, revision unknown." in lead
     assert "30 images took 9 s and at most 700 MiB, 300 images took 90 s and at most 800 MiB (each image ten" in lead
 
 
