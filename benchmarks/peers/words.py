@@ -182,7 +182,7 @@ def _given_up(results: Sequence[Result]) -> Iterable[str]:
         for fit in result["fits"]:
             if fit["weights"] == "random" or "own" not in fit:
                 continue
-            said = f"**Given up**: {fit['title']}'s own fit on {result['category']} was "
+            said = f"**Given up**: {fit['title']}: its own fit on {result['category']} was "
             said += _stopped(fit["stopped"]) if "stopped" in fit else fit["own"]
             if fit["coreset"] == "tacha" and "failed" not in fit:
                 said += ". Its rows have as many bank rows, which tacha's coreset chose from the same vectors"
