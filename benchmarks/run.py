@@ -144,6 +144,9 @@ def main() -> None:
             measured(asked)
     except TachaError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print(f"stopped; what was finished is in {asked.out}", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -159,8 +159,8 @@ CASES = {
     "its own fit given up": (
         _with({"coreset": "tacha"}, {"coreset": "tacha", "own": "stopped after 900 s at 20.0%", "stopped": STOPPED}),
         "| 10 [9–11] with tacha's coreset |",
-        "- **Given up**: The anomalib-x: its own fit on bolt was stopped after 900 s with 20.0% of its coreset chosen; at "
-        "that pace the whole would have taken about 73 min (an estimate). Its rows have as many bank rows, which "
+        "- **Given up**: The anomalib-x: its own fit on bolt was stopped after 900 s with 20.0% of its coreset chosen; "
+        "at that pace the whole would have taken about 73 min (an estimate). Its rows have as many bank rows, which "
         "tacha's coreset chose from the same vectors.\n",
     ),
     "its own fit given up before it said how far it was": (
