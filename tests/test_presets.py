@@ -92,4 +92,4 @@ def test_what_was_not_measured_is_said_at_run_time(sample_root: Path, capsys: py
 
 def test_a_preset_by_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "preset=speed", "--cfg", "job"]) == 0
-    assert "views: 1+0 unit:1@3 2" in capsys.readouterr().out
+    assert "views: 1+0 unit:white:1@3 2" in capsys.readouterr().out

@@ -47,19 +47,23 @@ def averaged(deep: tuple[torch.Tensor, ...]) -> torch.Tensor:
 
 def test_against_a_loop() -> None:
     good, new = levels(55, 0), levels(3, 1)
-    scorer = scorers.build("depth_banks", views="0 unit:1 1+0@3", share=0.0)
+    scorer = scorers.build("depth_banks", views="0 unit:1 1+0@3 white:0", share=0.0)
     scorer.fit(batches(good, 8))
     held = [i for i in range(55) if (i % 2 == 0 if i < 32 else i % 10 == 0)]
     rest = [i for i in range(55) if i not in held]
     together = torch.zeros(3, 6, 6)
-    for view in (raw, unit, averaged):
-        rows, query = view(good).movedim(1, 3).double(), view(new).movedim(1, 3).double()
+    for view in (raw, unit, averaged, None):
+        rows, query = ((view or raw)(deep).movedim(1, 3).double() for deep in (good, new))
+        if view is None:
+            values, vectors = torch.linalg.eigh(torch.cov(rows[rest].flatten(0, 2).T, correction=0))
+            white = vectors / (values + 0.3 * values.mean()).sqrt()
+            rows, query = rows @ white, query @ white
         places = rows.shape[1] * rows.shape[2]
         peaks = torch.cdist(rows[held].flatten(0, 2), rows[rest].flatten(0, 2)).amin(1).reshape(-1, places).amax(1)
         spread = (len(held) * peaks.var(correction=0) + 8 * (0.07 * peaks.mean()) ** 2) / (len(held) + 8)
         near = torch.cdist(query.flatten(0, 2), rows.flatten(0, 2)).amin(1).reshape(query.shape[:3])
         standing = ((near - peaks.mean()) / spread.sqrt()).float()
-        together += F.interpolate(standing[:, None], size=(6, 6), mode="bilinear", align_corners=False)[:, 0] / 3
+        together += F.interpolate(standing[:, None], size=(6, 6), mode="bilinear", align_corners=False)[:, 0] / 4
     found = scorer(features(new))
     torch.testing.assert_close(found.map, together, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.image, together.amax((1, 2)), rtol=1e-4, atol=1e-4)

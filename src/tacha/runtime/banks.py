@@ -54,7 +54,7 @@ def with_fewer_dimensions(artefact: Artefact, dimensions: int) -> Artefact:
     for name, rows in banks.items():
         axes, known = principal_axes(rows, dimensions), name.replace("bank", "axes")
         state[f"scorer.{name}"] = rows @ axes
-        state[f"scorer.{known}"] = state[f"scorer.{known}"] @ axes if settings["dimensions"] else axes
+        state[f"scorer.{known}"] = state[f"scorer.{known}"] @ axes if f"scorer.{known}" in state else axes
     return _rebuilt(artefact, detector, state, dimensions=dimensions)
 
 

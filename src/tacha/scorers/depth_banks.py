@@ -27,13 +27,16 @@ HELD_FIRST, HELD_EVERY, HELD_LAST = 32, 10, 512
 # What a view's deviation is thought to be, as a share of its mean, before any image is seen, and as how many images
 # that counts: about the median over views of sets of good images (docs/lead.md).
 USUAL_SPREAD, USUAL_WEIGHT = 0.07, 8
+# Share of the mean variance that whitening adds to every axis, so that those that hold next to nothing stay small.
+RIDGE = 0.3
 
 
 class View(NamedTuple):
-    """Which depths a bank sees, stacked on the grid of the first, whether as directions, averaged over what square."""
+    """Which depths a bank sees, on the grid of the first: as directions? whitened? averaged over what square?"""
 
     levels: tuple[int, ...]
     unit: bool
+    white: bool
     around: int
 
     def rows(self, features: Features) -> tuple[Tensor, Tensor | None]:
@@ -50,10 +53,11 @@ class DepthBanks(Scorer):
 
     `views` names the banks, separated by spaces: "1+0" stacks the net's levels 1 and 0 on the grid of the one named
     first, "unit:2" takes level 2 with every vector scaled to length one, which tells a change of texture from a change
-    of contrast, and "1@3" the mean of level 1 over the 3 x 3 places around. Each bank holds at most `size` rows, as in
-    `memory_bank`, on its first `dimensions` principal axes (0: all). Its scale are the mean and the deviation of the
-    image scores that good images have under it alone while they are not yet in it: a view in which good images differ
-    much weighs little.
+    of contrast, "white:2" divides what a bank's rows have in common out of them, so that a small change in what is
+    always alike counts, and "1@3" is the mean of level 1 over the 3 x 3 places around. Each bank holds at most `size`
+    rows, as in `memory_bank`, on its first `dimensions` principal axes (0: all). Its scale are the mean and the
+    deviation of the image scores that good images have under it alone while they are not yet in it: a view in which
+    good images differ much weighs little.
     After PatchCore (Roth et al. 2022).
     """
 
@@ -62,12 +66,12 @@ class DepthBanks(Scorer):
 
     def __init__(
         self,
-        views: str = "0+1 unit:0 unit:1@3 2",
+        views: str = "0+1 unit:white:0 unit:white:1@3 2",
         size: int = 4000,
         share: float = 0.01,
         sigma: float = 0.0,
         projection: int = 64,
-        dimensions: int = 64,
+        dimensions: int = 88,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -79,7 +83,7 @@ class DepthBanks(Scorer):
         self.share, self.sigma = self.pooling.share, self.pooling.sigma
         for i in range(len(self._views)):
             self.register_buffer(f"bank_{i}", torch.empty(0, 0))  # [N, D], or [N, d] on axes
-            if self.dimensions:
+            if self._has_axes(i):
                 self.register_buffer(f"axes_{i}", torch.empty(0, 0))  # [D, d]
         self.register_buffer("scale", torch.empty(0, 0))  # [V, 2]: mean and deviation of good images' scores
 
@@ -108,8 +112,9 @@ class DepthBanks(Scorer):
             counts = torch.cat(marked) if marked else None
             rows = _counting(places, counts)
             learned = coreset.finish() if count > 1 else rows
-            if self.dimensions:
-                self._set(f"axes_{i}", principal_axes(learned, self.dimensions))
+            if self._has_axes(i):
+                ridge = RIDGE if self._views[i].white else None
+                self._set(f"axes_{i}", principal_axes(learned, self.dimensions, ridge))
             distances = nearest_distances(self._on_axes(i, _flat(places)), self._on_axes(i, learned), 1)
             maps = distances.reshape(places.shape[0], *places.shape[2:])
             scale.append(_usual(self.pooling(maps, counts).image))
@@ -129,7 +134,7 @@ class DepthBanks(Scorer):
     def _standing(self, i: int, rows: Tensor) -> Tensor:
         """Rows [B, D, h, w] -> their distances to bank i, standardised, [B, h, w]."""
         bank: Tensor = getattr(self, f"bank_{i}")
-        width = getattr(self, f"axes_{i}").shape[0] if self.dimensions else bank.shape[1]
+        width = getattr(self, f"axes_{i}").shape[0] if self._has_axes(i) else bank.shape[1]
         if rows.shape[1] != width:
             raise TachaError(
                 f"{self.name} was fitted on {width} features a row and was given {rows.shape[1]}: "
@@ -140,7 +145,10 @@ class DepthBanks(Scorer):
 
     def _on_axes(self, i: int, rows: Tensor) -> Tensor:
         """Rows [N, D] -> [N, d]."""
-        return rows @ getattr(self, f"axes_{i}") if self.dimensions else rows
+        return rows @ getattr(self, f"axes_{i}") if self._has_axes(i) else rows
+
+    def _has_axes(self, i: int) -> bool:
+        return self.dimensions > 0 or self._views[i].white
 
     def _set(self, name: str, values: Tensor) -> None:
         setattr(self, name, values.to(getattr(self, name)))
@@ -160,14 +168,15 @@ class DepthBanks(Scorer):
 def _parse(views: str) -> tuple[View, ...]:
     out = []
     for word in str(views).split():
-        found = re.fullmatch(r"(unit:)?(\d+(?:\+\d+)*)(?:@(\d*[13579]))?", word, re.ASCII)
+        found = re.fullmatch(r"(unit:)?(white:)?(\d+(?:\+\d+)*)(?:@(\d*[13579]))?", word, re.ASCII)
         if not found:
             raise TachaError(
                 f"scorer setting views={views!r}: {word!r} is no view; write levels as 1+0, unit:0 for directions, "
-                "0@3 for means over 3 x 3 places (an odd number)"
+                "white:0 or unit:white:0 for whitened ones, 0@3 for means over 3 x 3 places (an odd number)"
             )
-        unit, levels, around = found.groups()
-        out.append(View(tuple(int(level) for level in levels.split("+")), unit is not None, int(around or 1)))
+        unit, white, levels, around = found.groups()
+        numbers = tuple(int(level) for level in levels.split("+"))
+        out.append(View(numbers, unit is not None, white is not None, int(around or 1)))
     if not out:
         raise TachaError(f"scorer setting views={views!r}: name at least one view, such as 0+1")
     return tuple(out)
