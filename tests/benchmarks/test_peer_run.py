@@ -107,7 +107,10 @@ def test_every_contender_is_told_apart_and_of_a_known_peer() -> None:
     assert len({c.name for c in CONTENDERS}) == len({c.title for c in CONTENDERS}) == len(CONTENDERS)
     assert {c.peer for c in CONTENDERS} == {"tacha", *PEERS}
     assert all(c.why for c in CONTENDERS if c.timed_only)
-    assert [c.name for c in chosen([])] == ["tacha-balanced", "tacha-speed", "tacha-accuracy"]
+    assert [c.name for c in chosen([])] == [
+        *("tacha-balanced", "tacha-speed", "tacha-accuracy"),
+        *("tacha-balanced-bf16", "tacha-speed-bf16"),
+    ]
     assert [c.name for c in chosen(["anomalib"], ["anomalib-padim-lite0", "tacha-speed"])] == [
         "tacha-speed",
         "anomalib-padim-lite0",
