@@ -18,6 +18,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
+from tacha.data.frame import Frame
 from tacha.data.image import IMAGE_SUFFIXES, load_prepared, prepare, read_image
 from tacha.versions import versions
 
@@ -45,11 +46,12 @@ def found(folder: Path) -> tuple[str, list[Path]]:
 
 
 def line(title: str, paths: list[Path], size: int, rounds: int) -> str:
+    frame = Frame.squashed(size)
     ways: tuple[Callable[[Path], object], ...] = (
-        lambda path: prepare(read_image(path), size),
-        lambda path: load_prepared(path, size),
+        lambda path: prepare(read_image(path), frame),
+        lambda path: load_prepared(path, frame),
     )
-    off = max(float(np.abs(prepare(read_image(p), size) - load_prepared(p, size)[0]).max()) for p in paths)
+    off = max(float(np.abs(prepare(read_image(p), frame) - load_prepared(p, frame)[0]).max()) for p in paths)
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
         for way in (0, 1) if number % 2 else (1, 0):

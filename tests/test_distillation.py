@@ -15,6 +15,7 @@ import torch
 from tacha import load
 from tacha.cli import main
 from tacha.configuration import compose
+from tacha.data.frame import Frame
 from tacha.distillation import Distilled, Teaching, distil, teach
 from tacha.features.student import Student
 from tacha.probe import probe
@@ -65,7 +66,7 @@ def test_a_student_finds_what_its_teacher_finds(distilled: Distilled, small_run:
 
 def test_engines_say_the_same_of_a_student(distilled: Distilled, small_run: Path) -> None:
     path = small_run / "brick.tacha"
-    images = probe(reopen(small_run).material(path).data, 64).images
+    images = probe(reopen(small_run).material(path).data, Frame(64, 64)).images
     found = {name: load(distilled.path, engine=name) for name in ENGINES.names()}
     scores = {name: np.array([float(i.engine(x[None])[0][0]) for x in images]) for name, i in found.items()}
     limit = found["torch"].threshold

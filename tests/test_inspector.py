@@ -12,6 +12,7 @@ from PIL import Image
 
 from tacha import inspector as inspectors
 from tacha.data import view
+from tacha.data.frame import Frame
 from tacha.data.image import load_prepared, read_image
 from tacha.errors import TachaError
 from tacha.inspector import Inspector
@@ -39,10 +40,10 @@ def test_the_next_image_is_read_while_one_is_judged(
     paths = sorted((sample_root / "brick" / "test").glob("*/*.png"))[:6]
     engine = Watched(len(paths))
 
-    def load(path: Path, size: int) -> object:
+    def load(path: Path, frame: Frame) -> object:
         if path != paths[0]:
             engine.reading.release()
-        return load_prepared(path, size)
+        return load_prepared(path, frame)
 
     monkeypatch.setattr(view, "load_prepared", load)
     inspector = Inspector(artefacts.read(artefact_path), engine)

@@ -31,6 +31,7 @@ SMALL_NETS = {
     "vae": ["model.width=8"],
     "featcae": ["model.layers=[2,3]"],
     "vit": ["model.backbone=vit_tiny_patch16_224"],
+    "foundation": ["model.backbone=vit_tiny_patch16_224", "model.weights=none", "model.layers=[0,1,2]"],
 }
 # What each scorer reaches on brick at 64 px is no boast: it shows that a fit learnt something.
 FLOOR = 0.6
@@ -55,7 +56,7 @@ def test_pair(net: str, scorer: str, sample_root: Path) -> None:
     settings["scorer"] |= SMALL.get(scorer, {})
     data = InspectionDataModule(read_catalogue(sample_root), "brick", size=64, holdout_share=0.2)
     built = untrained(settings["model"])
-    if settings["model"]["learner"]:
+    if settings["model"]["learner"] or settings["model"]["weights"] == "none":
         check_untrained(built, settings["scorer"], data)
         return
     fitted = fit_detector(data, "brick", built, settings["scorer"], settings["calibration"], settings["runtime"])

@@ -56,7 +56,10 @@ def tiled(sheets: Path) -> Inspector:
 def test_a_small_flaw_in_a_big_image(sheets: Path, tiled: Inspector, tmp_path: Path) -> None:
     whole = fit(sheets / "good", overrides=[*SMALL, *HALF])
     again = load(tiled.save(tmp_path / "sheet"), "openvino")  # the artefact alone says that it sees tiles
-    assert again.card["input"] == {"size": 128, "tile": 500, "overlap": 0, "colour": "RGB", "range": [0, 1]}
+    assert again.card["input"] == {
+        **{"height": 128, "width": 128, "aspect": "keep", "tile": 500, "overlap": 0},
+        **{"colour": "RGB", "range": [0, 1]},
+    }
     found, twin = (again.inspect(sheets / name) for name in ("flawed.jpg", "twin.jpg"))
     assert found.verdict == "flawed"
     assert twin.verdict == "good"

@@ -14,18 +14,25 @@ from tacha.run import catalogue_of, train
 
 
 def fit(
-    data: str | Path, *, overrides: Sequence[str] = (), name: str | None = None, run_dir: str | Path | None = None
+    data: str | Path,
+    *,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    run_dir: str | Path | None = None,
 ) -> Inspector:
     """Learn from a folder of good images, or from the good training images of any layout with one category.
 
-    `overrides` are those of `tacha train` ("scorer=padim", "data.size=320"); `run_dir` keeps the run folder
+    `preset` is balanced (None: that), speed, accuracy or foundation; `overrides`, which win over it, are those of
+    `tacha train` ("scorer=padim", "data.size=320"); `run_dir` keeps the run folder
     (report, metrics, artefact). Returns an Inspector; `.save("part.tacha")` writes it.
     Raises TachaError for bad data or settings, and for data with several categories (name one:
     `overrides=["data.categories=[screw]"]`).
     """
     root = Path(data).expanduser()
     layout = detect_layout(root)
-    settings = compose([f"data={layout}", f"data.root={quoted(root)}", *overrides])
+    chosen = [] if preset is None else [f"preset={preset}"]
+    settings = compose([f"data={layout}", f"data.root={quoted(root)}", *chosen, *overrides])
     settings["name"] = name or root.resolve().name
     if not settings["pooled"]:
         categories = catalogue_of(settings["data"]).categories

@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _measuring(compare.add_argument_group("with --bench"))
 
-    verbs.add_parser("list", help="the models, scorers and engines there are")
+    verbs.add_parser("list", help="the models, scorers, engines and presets there are")
     return top
 
 

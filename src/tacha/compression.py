@@ -82,7 +82,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     if prefix:
         made.append((prefix.rstrip("."), base))
     began = start_as_calibrated(original, material.runtime.get("threads"))
-    probe, before = telling_probe(material.data, original.card["input"]["size"], began)
+    probe, before = telling_probe(material.data, material.data.view.frame, began)
     stored = {"f16": halved, "bf16": lambda a: _in_bf16(halved(a)), "bank8": lambda a: halved(banks_in_bytes(a))}
     for kind in wanted.kinds:
         if kind in stored:

@@ -33,6 +33,14 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path | None = None)
         raise reason from error
 
 
+def options(group: str) -> list[str]:
+    """Names of the packaged configs of a group, such as preset."""
+    from importlib.resources import files
+
+    found = (entry.name for entry in files("tacha.conf").joinpath(group).iterdir())
+    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+
+
 def _tree(config_dir: str | Path | None) -> tuple[Path | None, dict[str, Any]]:
     """The user's folder, and the packaged settings that what it composes to is measured against."""
     return (None, {}) if config_dir is None else (Path(config_dir), compose())

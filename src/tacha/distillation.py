@@ -16,7 +16,9 @@ import numpy.typing as npt
 import torch
 
 from tacha import rundir
+from tacha.data.frame import Frame, over_image
 from tacha.data.holdout import hold_out
+from tacha.data.image import upright_size
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
 from tacha.evaluation import evaluate
@@ -134,8 +136,8 @@ def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, 
     about = {"kind": KIND, "distilled_from": digest, "teacher": path.name, "teaching": asdict(teaching)}
     kept = {k: teacher.card[k] for k in ("learned_flaws",) if k in teacher.card}  # no one is to be judged on these
     student = replace(fitted.artefact, card={**fitted.artefact.card, **kept, "variant": about})
-    size = int(teacher.card["input"]["size"])
-    whole, faint = (probe(material.data, size, strength) for strength in (1.0, FAINT))
+    frame = Frame.of_card(teacher.card)
+    whole, faint = (probe(material.data, frame, strength) for strength in (1.0, FAINT))
     thresholds = tuple(float(a.card["calibration"]["threshold"]) for a in (teacher, student))
     judged = _judged(whole, faint, (engine, fitted.engine), (thresholds[0], thresholds[1]))
     inspectors = {"teacher": Inspector(teacher, engine), KIND: Inspector(student, fitted.engine)}
@@ -162,8 +164,8 @@ def distil(path: Path, material: Material, teaching: Teaching, folder: Path, *, 
 
 def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataModule, teaching: Teaching) -> Taught:
     """Train a student of the artefact at `path`, which `engine` has loaded. Raises TachaError as `distil` does."""
-    size = int(artefact.card["input"]["size"])
-    blank = np.zeros((1, 3, size, size), np.float32)
+    frame = Frame.of_card(artefact.card)
+    blank = np.zeros((1, *frame.shape), np.float32)
     if len(engine(blank)) < 2:
         scorer = artefact.card["scorer"]["name"]
         raise TachaError(f"{path}: its scorer {scorer} gives no map for a student to learn; train with another scorer")
@@ -199,14 +201,25 @@ def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataMo
 
 
 def _parted(data: InspectionDataModule) -> tuple[list[Sample], list[Sample]]:
-    """Good images to learn on, and those that tell when to stop: both of them those that the teacher learned from."""
-    samples = data.train_samples
+    """Good images to learn on, and those that tell when to stop: both of them those that the teacher learned from.
+
+    Padding teaches nothing, so only those that fill the frame.
+    """
+    samples = [sample for sample in data.train_samples if _fills(data.view.frame, sample)]
     if len(samples) < FEWEST:
+        which = f" that fill its frame of {data.view.frame}" if len(samples) < len(data.train_samples) else ""
         raise TachaError(
-            f"{data.catalogue.root}: {len(samples)} good images to teach a student with, and {FEWEST} are needed; add "
-            "images of good parts and train again"
+            f"{data.catalogue.root}: {len(samples)} good images{which} to teach a student with, and {FEWEST} are "
+            "needed; add images of good parts and train again"
         )
     return hold_out(samples, VALIDATION, 1, data.seed + 1)
+
+
+def _fills(frame: Frame, sample: Sample) -> bool:
+    try:
+        return frame.filled_by(upright_size(sample.path))
+    except TachaError:  # listed when the detector was fitted
+        return not frame.pads
 
 
 def _judged(
@@ -233,7 +246,9 @@ def _judged(
 
 def _said(engine: Engine, images: Sequence[Image]) -> tuple[npt.NDArray[np.float64], list[Image]]:
     outputs = [engine(image[None]) for image in images]
-    return np.array([float(score[0]) for score, _ in outputs]), [anomaly_map[0] for _, anomaly_map in outputs]
+    return np.array([float(score[0]) for score, _ in outputs]), [
+        over_image(anomaly_map[0], image) for (_, anomaly_map), image in zip(outputs, images, strict=True)
+    ]
 
 
 def _alike(one: Image, other: Image) -> float:

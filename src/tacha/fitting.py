@@ -16,7 +16,7 @@ from tacha.calibration import Calibration, calibrate
 from tacha.data.image import Prepared
 from tacha.data.sample import Sample
 from tacha.data.view import View
-from tacha.detector import Detector, check_pair
+from tacha.detector import Detector, check_pair, unmarked
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features
 from tacha.judging import batches, judge
@@ -53,7 +53,8 @@ class FeatureStream:
             read = track(self.loader, len(self.loader), self.label)
             every = chain.from_iterable(image.pieces for images, _ in read for image in images)
             for pieces in batches(every, self.together):
-                features: Features = self.net(torch.from_numpy(pieces).to(self.device))
+                images, valid = unmarked(torch.from_numpy(pieces).to(self.device))
+                features: Features = self.net(images) if valid.all() else self.net(images, valid)
                 yield features.cpu()
 
 
@@ -92,18 +93,19 @@ def fit_detector(
     check_pair(net.name, scorer_name, scorer_settings)
     began = time.perf_counter()
     torch.manual_seed(seed)
-    detector = Detector(net.module, SCORERS.build(scorer_name, **scorer_settings))
+    frame = data.view.frame
+    detector = Detector(net.module, SCORERS.build(scorer_name, **scorer_settings), frame.pads)
     with torch.inference_mode():
         detector.scorer.fit(FeatureStream(detector.net, data, device, f"{name}: learning"))
     detector.cpu()
     net_card = {"name": net.name, "settings": net.settings}
     scorer_card = {"name": scorer_name, "settings": scorer_settings}
-    graph = export_graph(detector, data.view.size, {"net": net_card, "scorer": scorer_card})
+    graph = export_graph(detector, frame, {"net": net_card, "scorer": scorer_card})
     tensors = {k: v.numpy() for k, v in detector.state_dict().items()}
     card: dict[str, Any] = {
         "name": name,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "input": {**data.view.card(), "colour": "RGB", "range": [0, 1]},
+        "input": {**data.view.to_dict(), "colour": "RGB", "range": [0, 1]},
         "net": net_card,
         "scorer": scorer_card,
         "data": {

@@ -28,9 +28,9 @@ class Inspection:
 
     `score` is raw: higher is more abnormal, flawed above `threshold`. `p_value` is the share of good parts
     that would score as high (None where the calibration has no good scores to compare with).
-    `map` is [h, w] float32 on the scale of `map_threshold`, at the model's own resolution; None for detectors
-    that judge an image as a whole. `regions`, highest peak first, are where the map exceeds `map_threshold` (or
-    comes within a tenth of its own peak, where nothing does); a good image has none.
+    `map` is [h, w] float32 over the image on the scale of `map_threshold`, at the model's own resolution; None for
+    detectors that judge an image as a whole. `regions`, highest peak first, are where the map exceeds `map_threshold`
+    (or comes within a tenth of its own peak, where nothing does); a good image has none.
     """
 
     path: Path | None

@@ -55,7 +55,7 @@ class Inspector:
         self.engine = chosen.engine
         self.note = chosen.note
         self.card = artefact.card
-        self.view = View.of(self.card["input"])
+        self.view = View.of_card(self.card)
         self.calibration = Calibration.from_dict(self.card["calibration"])
         self.map_calibration = (
             Calibration.from_dict(self.card["map_calibration"]) if self.card.get("map_calibration") else None

@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from tacha.data.frame import over_image
 from tacha.data.image import Prepared
 from tacha.data.view import Seen
 from tacha.runtime.engines import Engine
@@ -35,7 +36,7 @@ def judge(engine: Engine, images: Iterable[Seen], together: int) -> Iterator[tup
 
 
 def batches(pieces: Iterable[Prepared], together: int) -> Iterator[Prepared]:
-    """Pieces [3, S, S] as arrays [B, 3, S, S], B at most `together`."""
+    """Pieces [3, H, W] as arrays [B, 3, H, W], B at most `together`."""
     rest = iter(pieces)
     while batch := list(islice(rest, together)):
         yield np.stack(batch)
@@ -45,4 +46,4 @@ def _said(engine: Engine, pieces: Iterable[Prepared], together: int) -> Iterator
     for batch in batches(pieces, together):
         scores, *maps = engine(batch)
         for i, score in enumerate(scores):
-            yield score, maps[0][i] if maps else None
+            yield score, over_image(maps[0][i], batch[i]) if maps else None

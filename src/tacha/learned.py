@@ -17,6 +17,7 @@ from tacha.metrics.bootstrap import exact_interval
 if TYPE_CHECKING:
     import torch
 
+    from tacha.data.frame import Frame
     from tacha.nets import Net
 
 Rows = list[dict[str, Any]]
@@ -68,7 +69,7 @@ def class_report(group: str, net: Net, seed: int) -> Rows:
     return rows
 
 
-def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, size: int, folder: Path) -> list[Path]:
+def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, frame: Frame, folder: Path) -> list[Path]:
     """Reconstructions or attention of good and flawed test images, and the errors of each kind of flaw.
 
     `result` is what the scorer of that name said; only reconstruction's scores are errors.
@@ -84,7 +85,7 @@ def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, size: in
     grids = {"reconstruct": (reconstruction_grid, "reconstructions"), "rollout": (attention_grid, "attention")}
     for method, (grid, kind) in grids.items():
         if chosen and hasattr(net.module, method):
-            made.append(grid(net.module, _images(chosen, size), figures / f"{kind}_{name}.png", captions))
+            made.append(grid(net.module, _images(chosen, frame), figures / f"{kind}_{name}.png", captions))
     if result.predictions and scorer == "reconstruction":
         by_defect: dict[str, list[float]] = {}
         for p in result.predictions:
@@ -110,12 +111,12 @@ def _confusion(net: Net) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _images(chosen: Sequence[Prediction], size: int) -> torch.Tensor:
+def _images(chosen: Sequence[Prediction], frame: Frame) -> torch.Tensor:
     import torch
 
     from tacha.data.image import load_prepared
 
-    return torch.stack([torch.from_numpy(load_prepared(p.path, size)[0]) for p in chosen])
+    return torch.stack([torch.from_numpy(load_prepared(p.path, frame)[0]) for p in chosen])
 
 
 def _rate(metric: str, hits: int, n: int) -> Figure:

@@ -12,19 +12,21 @@ from tacha.data.content import digest
 from tacha.data.holdout import hold_out
 from tacha.data.sample import Catalogue, Sample
 from tacha.data.splits import part_classes
-from tacha.data.view import View
 from tacha.errors import TachaError
 from tacha.features import NETS
+from tacha.tiling import Tiling
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from tacha.data.module import InspectionDataModule
+    from tacha.data.view import View
     from tacha.features.base import FeatureNet
     from tacha.training.data import LearningData
     from tacha.training.learn import Learned
 
 ALL = "all"  # the group of a net that all categories share
+AUTO = "auto"
 VALIDATION = 0.15  # of the good images a net learns from: tells when to stop, and calibrates nothing
 
 
@@ -88,17 +90,33 @@ def model_of(configuration: Mapping[str, Any]) -> Model:
     )
 
 
-def data_module(catalogue: Catalogue, category: str | None, settings: Mapping[str, Any]) -> InspectionDataModule:
-    """The images of a category (None: of all pooled) as every part of a run sees them.
+def aspect_of(settings: Mapping[str, Any]) -> str:
+    """What a run does with images of another shape: "auto" keeps it where the net can. TachaError where it cannot."""
+    from tacha.data.frame import ASPECTS
+
+    asked, model = settings["data"]["aspect"], model_of(settings["model"])
+    if asked not in (AUTO, *ASPECTS):
+        raise TachaError(f"data.aspect={asked!r}: choose one of {AUTO}, {', '.join(ASPECTS)}")
+    able = model.learner is None and NETS.get(model.net).keeps_aspect
+    if asked == "keep" and not able:
+        raise TachaError(f"data.aspect=keep: model={model.net} takes squares only; choose squash, or model=backbone")
+    return str(asked) if asked != AUTO else "keep" if able else "squash"
+
+
+def data_module(
+    catalogue: Catalogue, category: str | None, settings: Mapping[str, Any], view: View | None = None
+) -> InspectionDataModule:
+    """The images of a category (None: of all pooled) as every part of a run sees them; `view`: a finished detector's.
 
     One place, so that what calibrates a detector is what no net of the run learns from.
     """
     from tacha.data.module import InspectionDataModule
 
-    options, view = settings["data"], View.of(settings["data"])
-    names = ("batch_size", "num_workers", "holdout_share", "holdout_minimum")
-    rest = {name: options[name] for name in names}
-    return InspectionDataModule(catalogue, category, size=view.size, tiling=view.tiling, seed=settings["seed"], **rest)
+    options = settings["data"]
+    names = ("size", "batch_size", "num_workers", "holdout_share", "holdout_minimum")
+    shape: dict[str, Any] = {"aspect": aspect_of(settings), "tiling": Tiling.of(options)} if view is None else {}
+    chosen = {name: options[name] for name in names}
+    return InspectionDataModule(catalogue, category, seed=settings["seed"], view=view, **chosen, **shape)
 
 
 def untrained(configuration: Mapping[str, Any], seed: int = 0) -> Net:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.data.flaws import FLAWS, add_flaw
+from tacha.data.frame import Frame
 from tacha.data.image import UInt8Image, prepare, read_image
 from tacha.errors import TachaError
 from tacha.metrics.ranking import auroc
@@ -27,7 +28,7 @@ Image = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Probe:
-    """Prepared images [3, S, S]: held-out good ones, of a tiled detector a tile of each, then the same with flaws."""
+    """Prepared images [3, H, W]: held-out good ones, of a tiled detector a tile of each, then the same with flaws."""
 
     images: list[Image]
     labels: npt.NDArray[np.bool_]
@@ -41,28 +42,28 @@ class Probe:
         return float(auroc(scores, self.labels)[0])
 
 
-def probe(data: InspectionDataModule, size: int, strength: float = 1.0) -> Probe:
+def probe(data: InspectionDataModule, frame: Frame, strength: float = 1.0) -> Probe:
     """Held-out good images and a flaw drawn on each, its kind in turn. Raises TachaError where none can be read."""
-    return _laid(*_drawn(data), size, strength)
+    return _laid(*_drawn(data), frame, strength)
 
 
-def telling_probe(data: InspectionDataModule, size: int, engine: Engine) -> tuple[Probe, npt.NDArray[np.float64]]:
+def telling_probe(data: InspectionDataModule, frame: Frame, engine: Engine) -> tuple[Probe, npt.NDArray[np.float64]]:
     """A probe whose flaws are only as strong as still leaves the engine something to miss, and the engine's scores."""
     good, flawed = _drawn(data)
     for strength in STRENGTHS:
-        found = _laid(good, flawed, size, strength)
+        found = _laid(good, flawed, frame, strength)
         scores = found.scores(engine)
         if found.auroc(scores) <= TELLING:
             break
     return found, scores
 
 
-def _laid(good: list[UInt8Image], flawed: list[UInt8Image], size: int, strength: float) -> Probe:
+def _laid(good: list[UInt8Image], flawed: list[UInt8Image], frame: Frame, strength: float) -> Probe:
     # Both from whole pixels: they shall differ by the flaw, not by how a JPEG was decoded.
     mixed = [
         np.rint(a + strength * (b.astype(np.float32) - a)).astype(np.uint8) for a, b in zip(good, flawed, strict=True)
     ]
-    images = [prepare(image, size) for image in (*good, *mixed)]
+    images = [prepare(image, frame) for image in (*good, *mixed)]
     return Probe(images, np.repeat([False, True], len(good)), strength)
 
 

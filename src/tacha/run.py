@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from tacha import rundir
 from tacha.data.layouts import read_catalogue
 from tacha.data.sample import Catalogue, Sample
-from tacha.data.view import View
 from tacha.detector import check_pair, scorers_for
 from tacha.errors import TachaError
 from tacha.evaluation import Evaluation, Prediction, evaluate
@@ -21,9 +21,10 @@ from tacha.fitting import fit_detector
 from tacha.inspector import Inspector
 from tacha.learned import class_report, learning_rows, test_pictures
 from tacha.metrics import Figure
-from tacha.nets import Net, Nets, data_module, model_of
+from tacha.nets import Net, Nets, aspect_of, data_module, model_of
 from tacha.report.html import write_report
 from tacha.runtime import artefact as artefacts
+from tacha.tiling import Tiling
 from tacha.versions import versions
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def train(settings: Settings, folder: Path) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     nets = Nets(settings, catalogue, folder)
     catalogue = nets.catalogue
-    found = _Found(notes=list(catalogue.notes))
+    found = _Found(notes=[*_preset_notes(settings), *catalogue.notes])
     try:
         for name, category in detectors(settings, catalogue):
             _one(settings, nets, name, category, folder, found)
@@ -109,6 +110,7 @@ def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
     from tacha.runtime.engines import AUTO, ENGINES, PRECISIONS
 
+    _check_preset(settings)
     model = model_of(settings["model"])
     if not settings.get("scorer"):
         fitting = ", ".join(scorers_for(model.net))
@@ -129,14 +131,26 @@ def check_settings(settings: Settings) -> None:
     name = settings["name"]
     if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
         raise TachaError(f"name={name!r}: give a plain name, for files are named after it")
+    aspect_of(settings)
     size = settings["data"]["size"]
     if not isinstance(size, int) or not 32 <= size <= 4096:
         raise TachaError(f"data.size={size!r}: give a whole number of pixels from 32 to 4096")
-    if View.of(settings["data"]).tiling is not None and model.learner is not None:
+    if Tiling.of(settings["data"]) is not None and model.learner is not None:
         raise TachaError(
             f"data.tile={settings['data']['tile']}: model={model.net} is trained on whole images; leave data.tile out, "
             "or choose a frozen net (model=backbone)"
         )
+
+
+def _check_preset(settings: Settings) -> None:
+    preset = settings.get("preset") or {}
+    for part in ("model", "scorer"):
+        given = (settings.get(part) or {}).get("name")
+        if part in preset and preset[part] != given:
+            raise TachaError(
+                f"preset={preset['name']} is model={preset['model']} under scorer={preset['scorer']}, and "
+                f"{part}={given} is asked for beside it: leave out one of the two, or set single settings, {part}.…=…"
+            )
 
 
 def catalogue_of(data: Settings) -> Catalogue:
@@ -182,7 +196,7 @@ def _one(settings: Settings, nets: Nets, name: str, category: str | None, folder
     else:
         found.notes.append(f"{name}: no test images, so nothing was evaluated")
     if net.learned is not None:
-        test_pictures(net, name, settings["scorer"]["name"], result, settings["data"]["size"], folder)
+        test_pictures(net, name, settings["scorer"]["name"], result, data.view.frame, folder)
     _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
     others = {label: scorer for label, scorer in settings["others"].items() if scorer != settings["scorer"]}
     for label, scorer in others.items():
@@ -257,6 +271,16 @@ def _device(accelerator: str) -> str:
     if not available[accelerator]:
         raise TachaError(f"trainer.accelerator={accelerator}: this machine has none; use auto or cpu")
     return accelerator
+
+
+def _preset_notes(settings: Settings) -> list[str]:
+    """What a preset says of itself, said here too, for a run's page may never be opened."""
+    preset = settings.get("preset") or {}
+    if not preset.get("note"):
+        return []
+    note = f"preset={preset['name']}: {preset['note']}"
+    print(f"tacha: note: {note}", file=sys.stderr)
+    return [note]
 
 
 def _plain(value: Any) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tacha.data.frame import Box, Size
 from tacha.errors import TachaError
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom excluded
 Map = npt.NDArray[np.float32]
 
 SMALLEST, LARGEST = 32, 16384  # px
@@ -38,11 +39,21 @@ class Tiling:
         if not isinstance(overlap, int | float) or isinstance(overlap, bool) or not 0 <= overlap <= MOST:
             raise TachaError(f"data.overlap={overlap!r}: give a share of a tile's side from 0 to {MOST}")
 
-    def boxes(self, size: tuple[int, int]) -> tuple[Box, ...]:
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Tiling | None:
+        """That of a run's data settings, or of an artefact's card under `input`: none, or TachaError out of range."""
+        tile = settings.get("tile")
+        return None if tile is None else cls(tile, settings.get("overlap", cls.overlap))
+
+    def tile_size(self, size: Size) -> Size:
+        """(width, height) of the tiles of an image of `size` (width, height)."""
+        return min(self.side, size[0]), min(self.side, size[1])
+
+    def boxes(self, size: Size) -> tuple[Box, ...]:
         """The tiles that cover an image of `size` (width, height), row by row: evenly spaced, the last flush with
         the border. A side shorter than a tile's is taken whole, so all tiles of an image are of one size."""
         (across, width), (down, height) = (self._starts(length) for length in size)
-        return tuple((x, y, x + width, y + height) for y in down for x in across)
+        return tuple(Box(x, y, x + width, y + height) for y in down for x in across)
 
     def _starts(self, length: int) -> tuple[list[int], int]:
         """Where tiles begin along a side, and how long they are."""
@@ -52,7 +63,7 @@ class Tiling:
         return [i * (length - side) // max(1, gaps) for i in range(gaps + 1)], side
 
 
-def blend(maps: Sequence[Map], boxes: Sequence[Box], size: tuple[int, int]) -> Map:
+def blend(maps: Sequence[Map], boxes: Sequence[Box], size: Size) -> Map:
     """Maps [h, w] of the tiles at `boxes` as one map of the whole image of `size` (width, height).
 
     Its cells are as large as those of the tiles' maps. Where tiles overlap it is their mean, weighted by a Hann window

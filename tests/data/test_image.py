@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tacha.data.frame import Frame
 from tacha.data.image import load_prepared, prepare, read_image, read_mask
 from tacha.errors import TachaError
 
@@ -187,7 +188,7 @@ def _out_of_range(path: Path) -> Path:
         ("a.png", lambda p: wide_png(p, 11_000), "11000x11000 pixels, more than the 100,000,000"),
     ],
 )
-@pytest.mark.parametrize("read", [read_image, lambda p: load_prepared(p, 4)], ids=["whole", "prepared"])
+@pytest.mark.parametrize("read", [read_image, lambda p: load_prepared(p, Frame.squashed(4))], ids=["whole", "prepared"])
 def test_hostile_files(tmp_path: Path, name: str, make: object, message: str, read: Callable[[Path], object]) -> None:
     path = make(tmp_path / name)  # type: ignore[operator]
     with warnings.catch_warnings():
@@ -209,17 +210,17 @@ def test_max_pixels(tmp_path: Path) -> None:
 def test_prepare_is_antialiased_and_scaled() -> None:
     stripes = np.zeros((64, 96, 3), np.uint8)
     stripes[:, ::2] = 255
-    small = prepare(stripes, 16)
+    small = prepare(stripes, Frame.squashed(16))
     assert small.shape == (3, 16, 16)
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, 0.5, atol=0.03)  # without antialiasing the stripes would alias
-    full = prepare(np.full((5, 5, 3), 255, np.uint8), 5)
+    full = prepare(np.full((5, 5, 3), 255, np.uint8), Frame.squashed(5))
     assert full.max() == full.min() == 1
 
 
 def test_prepare_keeps_an_image_that_fits() -> None:
     image = np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(np.rint(prepare(image, 8) * 255), image.transpose(2, 0, 1))
+    np.testing.assert_array_equal(np.rint(prepare(image, Frame.squashed(8)) * 255), image.transpose(2, 0, 1))
 
 
 MASK = np.zeros((12, 20), np.uint8)

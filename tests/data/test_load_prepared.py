@@ -12,6 +12,7 @@ import skimage.data
 from PIL import Image
 
 from tacha.data import image as images
+from tacha.data.frame import Frame
 from tacha.data.image import DETAIL, load_prepared, prepare, read_image
 from tacha.errors import TachaError
 
@@ -21,6 +22,7 @@ GREY = NOISE[..., 0]
 TURNED = 1.01 / 255  # a level, for rows and columns are resized in the other order
 REDUCED = 10 / 255  # stripes of full contrast; photographs keep within 4
 SIDE = 64
+SQUARE = Frame.squashed(SIDE)
 
 
 def _alpha(mode: str) -> Image.Image:
@@ -30,7 +32,7 @@ def _alpha(mode: str) -> Image.Image:
 
 
 def _reference(path: Path, size: int) -> np.ndarray:
-    return prepare(read_image(path), size)
+    return prepare(read_image(path), Frame.squashed(size))
 
 
 @pytest.mark.parametrize("size", [32, 75, 200])
@@ -52,7 +54,7 @@ def _reference(path: Path, size: int) -> np.ndarray:
 def test_what_is_decoded_whole_is_exact(tmp_path: Path, image: Image.Image, suffix: str, size: int) -> None:
     path = tmp_path / f"a{suffix}"
     image.save(path, **({"lossless": True} if suffix == ".webp" else {}))
-    pixels, original = load_prepared(path, size)
+    pixels, original = load_prepared(path, Frame.squashed(size))
     assert original == (130, 75)
     assert pixels.dtype == np.float32
     assert pixels.flags.c_contiguous
@@ -65,7 +67,7 @@ def test_turned_by_exif(tmp_path: Path, suffix: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(NOISE).save(tmp_path / f"a{suffix}", exif=exif)
-    pixels, size = load_prepared(tmp_path / f"a{suffix}", 32)
+    pixels, size = load_prepared(tmp_path / f"a{suffix}", Frame.squashed(32))
     assert size == ((75, 130) if orientation > 4 else (130, 75))
     np.testing.assert_allclose(pixels, _reference(tmp_path / f"a{suffix}", 32), rtol=0, atol=TURNED)
 
@@ -104,7 +106,7 @@ def test_a_large_jpeg_is_decoded_small_and_keeps_its_pixels(
     path = tmp_path / "a.jpg"
     Image.fromarray(_drawn(kind, height, width).astype(np.uint8)).save(path, quality=quality, exif=exif)
     with mock.patch.object(images, "_resized", wraps=images._resized) as resized:
-        pixels, size = load_prepared(path, SIDE)
+        pixels, size = load_prepared(path, SQUARE)
     assert size == ((width, height) if orientation == 1 else (height, width))
     assert DETAIL * SIDE <= min(resized.call_args.args[0].size) < min(height, width)
     # Half a level is float32's.
@@ -119,7 +121,7 @@ def test_a_scratch_one_pixel_wide_does_not_vanish(tmp_path: Path, side: int, tur
     Image.fromarray(pixels.T if turned else pixels).save(tmp_path / "a.jpg", quality=95)
     found, wanted = (
         np.ptp(x[0].mean(1 if turned else 0))
-        for x in (load_prepared(tmp_path / "a.jpg", SIDE)[0], _reference(tmp_path / "a.jpg", SIDE))
+        for x in (load_prepared(tmp_path / "a.jpg", SQUARE)[0], _reference(tmp_path / "a.jpg", SIDE))
     )
     assert wanted > 1 / 255
     assert found == pytest.approx(wanted, abs=1.01 / 255)
@@ -128,18 +130,20 @@ def test_a_scratch_one_pixel_wide_does_not_vanish(tmp_path: Path, side: int, tur
 @pytest.mark.parametrize("side", [2 * DETAIL * SIDE - 2, 2 * DETAIL * SIDE + 1])
 def test_a_jpeg_too_small_or_odd_is_not_reduced(tmp_path: Path, side: int) -> None:
     Image.fromarray(_drawn("noise", side, side).astype(np.uint8)).save(tmp_path / "a.jpg")
-    np.testing.assert_array_equal(load_prepared(tmp_path / "a.jpg", SIDE)[0], _reference(tmp_path / "a.jpg", SIDE))
+    np.testing.assert_array_equal(load_prepared(tmp_path / "a.jpg", SQUARE)[0], _reference(tmp_path / "a.jpg", SIDE))
 
 
 def test_size_is_checked_as_it_is_stored(tmp_path: Path) -> None:
     Image.fromarray(NOISE).save(tmp_path / "a.jpg")
-    load_prepared(tmp_path / "a.jpg", 8, max_pixels=75 * 130)
+    load_prepared(tmp_path / "a.jpg", Frame.squashed(8), max_pixels=75 * 130)
     with pytest.raises(TachaError, match="130x75 pixels, more than the 9,749"):
-        load_prepared(tmp_path / "a.jpg", 8, max_pixels=75 * 130 - 1)
+        load_prepared(tmp_path / "a.jpg", Frame.squashed(8), max_pixels=75 * 130 - 1)
 
 
 def test_grey_arrays_are_prepared_as_their_rgb() -> None:
-    np.testing.assert_array_equal(prepare(GREY, 32), prepare(np.repeat(GREY[..., None], 3, -1), 32))
+    np.testing.assert_array_equal(
+        prepare(GREY, Frame.squashed(32)), prepare(np.repeat(GREY[..., None], 3, -1), Frame.squashed(32))
+    )
 
 
 @pytest.mark.real
@@ -151,4 +155,4 @@ def test_real_parts_are_exact(category: str) -> None:
     paths = sorted(p for p in (Path(folder) / category / "train").rglob("*.*") if p.is_file())
     assert len(paths) >= 30
     for path in paths[:30]:
-        np.testing.assert_array_equal(load_prepared(path, 256)[0], _reference(path, 256))
+        np.testing.assert_array_equal(load_prepared(path, Frame.squashed(256))[0], _reference(path, 256))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from data_sets import picture, save, write_mvtec
 
+from tacha.data.frame import Frame
 from tacha.data.layouts import read_catalogue
 from tacha.data.module import ImageDataset, InspectionDataModule
 from tacha.errors import TachaError
@@ -13,7 +14,7 @@ from tacha.errors import TachaError
 
 def test_items(part: Path) -> None:
     catalogue = read_catalogue(part)
-    image, index = ImageDataset(catalogue.samples, 16)[3]
+    image, index = ImageDataset(catalogue.samples, Frame.squashed(16))[3]
     assert image.shape == (3, 16, 16)
     assert image.dtype == torch.float32
     assert 0 <= image.min() <= image.max() <= 1
@@ -58,7 +59,7 @@ def test_unreadable_images_are_skipped_and_listed(part: Path, workers: int) -> N
     assert len(module.skipped) == 2
     assert all(str(path) in reason for path, reason in module.skipped)
     with pytest.raises(TachaError, match="not an image"):
-        ImageDataset(read_catalogue(part).samples, 8)[6]
+        ImageDataset(read_catalogue(part).samples, Frame.squashed(8))[6]
 
 
 def test_nothing_readable(tmp_path: Path) -> None:

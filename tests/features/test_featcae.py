@@ -98,7 +98,7 @@ def test_a_trained_one_sees_what_good_parts_do_not_have(net: FeatCAE) -> None:
     [
         ({"latent": 0}, "model.latent=0"),
         ({"backbone": "resnet81"}, "timm has no such model"),
-        ({"backbone": "resnet18"}, "packaged holds tf_efficientnet_lite0 only"),
+        ({"backbone": "resnet18"}, "packaged holds tf_efficientnet_lite0,"),
         ({"layers": (9,)}, "does not have all"),
     ],
 )

@@ -134,7 +134,7 @@ def test_a_file_of_weights_for_a_vit(tmp_path: Path) -> None:
         ({"classes": 1}, "model.classes=1"),
         ({"dropout": 1.0}, "model.dropout=1.0: give a number from 0 up to 1"),
         ({"hidden": 0}, "model.hidden=0"),
-        ({"weights": "packaged"}, "packaged holds tf_efficientnet_lite0 only"),
+        ({"weights": "packaged"}, "packaged holds tf_efficientnet_lite0,"),
         ({"weights": "missing.pth"}, "missing.pth: no such weights file"),
         ({"backbone": "vit_tinny_patch16_224"}, "timm has no such model; close ones: vit_tiny_patch16_224"),
         ({"backbone": "resnet18"}, "not a plain vision transformer"),

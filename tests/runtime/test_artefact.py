@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tacha import TachaError, load
+from tacha.data.frame import Frame
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.engines import ENGINES
 from tacha.runtime.engines.openvino import has_bf16
@@ -69,8 +70,8 @@ def test_unzipped_it_is_an_ordinary_onnx_model(artefact_path: Path, tmp_path: Pa
     with zipfile.ZipFile(artefact_path) as bundle:
         bundle.extractall(tmp_path)
     session = ort.InferenceSession(tmp_path / "graph.onnx", providers=["CPUExecutionProvider"])
-    size = json.loads((tmp_path / "card.json").read_text())["input"]["size"]
-    image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    frame = Frame.of_card(json.loads((tmp_path / "card.json").read_text()))
+    image = np.random.default_rng(0).random((1, *frame.shape), dtype=np.float32)
     expected = load(artefact_path, engine="onnxruntime").engine(image)
     for got, want in zip(session.run(None, {"images": image}), expected, strict=True):
         np.testing.assert_array_equal(got, want)
@@ -103,7 +104,7 @@ def test_a_batch_gives_what_single_images_give(artefact_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ENGINES.names():
         inspector = load(artefact_path, engine=name)
-        images = rng.random((3, 3, inspector.size, inspector.size), dtype=np.float32)
+        images = rng.random((3, *inspector.frame.shape), dtype=np.float32)
         together = inspector.engine(images)[0]
         alone = [float(inspector.engine(image[None])[0][0]) for image in images]
         np.testing.assert_allclose(together, alone, rtol=1e-4)
@@ -115,7 +116,7 @@ def test_bf16_is_only_used_when_asked(artefact_path: Path) -> None:
     rng = np.random.default_rng(0)
     plain, lower = load(artefact_path), load(artefact_path, precision="bf16")
     assert (plain.engine.precision, lower.engine.precision) == ("f32", "bf16")
-    image = rng.random((1, 3, plain.size, plain.size), dtype=np.float32)
+    image = rng.random((1, *plain.frame.shape), dtype=np.float32)
     assert float(lower.engine(image)[0][0]) == pytest.approx(float(plain.engine(image)[0][0]), rel=0.2)
 
 

@@ -1,4 +1,4 @@
-"""Every net that trains, as an artefact: the three engines say the same of it, for any number of images."""
+"""Every net but the default, as an artefact: the three engines say the same of it, for any number of images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tacha.data.frame import Frame
 from tacha.detector import Detector, check_pair
 from tacha.features import NETS
 from tacha.runtime.artefact import pack
@@ -27,11 +28,13 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"backbone": "resnet18", "weights": "none", "layers": [1, 2], "rows": 16},
         "reconstruction",
     ),
+    # 32 pixels are two patches of 14 and a bit.
+    ("foundation", {"backbone": "vit_small_patch14_dinov2", "weights": "none", "layers": [0, 2]}, "memory_bank"),
     ("vit", {"backbone": "vit_tiny_patch16_224", "classes": 3}, "hybrid"),
 ]
 
 
-def test_cases_cover_the_nets_that_train() -> None:
+def test_cases_cover_the_nets() -> None:
     assert {name for name, *_ in CASES} == set(NETS.names()) - {"backbone"}
 
 
@@ -49,9 +52,9 @@ def test_engines_agree_on_a_net(name: str, settings: dict[str, Any], scorer: str
     card = {
         "net": {"name": name, "settings": settings},
         "scorer": {"name": scorer, "settings": SCORERS.settings(scorer)},
-        "input": {"size": 32},
+        "input": Frame.squashed(32).to_dict(),
     }
-    graph = export_graph(detector, 32, {"net": card["net"], "scorer": card["scorer"]})
+    graph = export_graph(detector, Frame.squashed(32), {"net": card["net"], "scorer": card["scorer"]})
     artefact = pack(graph, {k: v.numpy() for k, v in detector.state_dict().items()}, card)
     new = torch.rand(5, 3, 32, 32)
     with torch.inference_mode():

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tacha.data.frame import Frame
 from tacha.data.module import ImageDataset
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
@@ -104,7 +105,7 @@ def test_the_best_epoch_is_what_is_handed_back(learn: Any, validation: list[Samp
     assert history == learned.history
     assert list(history[0])[:4] == ["net", "epoch", "train_loss", "val_loss"]
     assert [row["epoch"] for row in history] == [0, 1, 2, 3, 4]
-    images = torch.stack([image for image, _ in ImageDataset(validation, 32)])
+    images = torch.stack([image for image, _ in ImageDataset(validation, Frame.squashed(32))])
     loss = (learned.net.reconstruct(images) - images).square().mean().item()
     assert loss == pytest.approx(min(row["val_loss"] for row in history), rel=1e-4)
     assert learned.figures["val_loss"] == pytest.approx(loss, rel=1e-4)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tacha.data.frame import Frame
 from tacha.data.module import ImageDataset
 from tacha.data.sample import Sample
 from tacha.errors import TachaError
@@ -93,7 +94,7 @@ def test_an_unreadable_image_is_left_out_with_its_class(train: Samples, validati
 
 
 def test_kept_images_are_the_images(train: Samples) -> None:
-    fresh, kept = ImageDataset(train, SIZE), KeptImages(train, SIZE, keep_mb=1)
+    fresh, kept = ImageDataset(train, Frame.squashed(SIZE)), KeptImages(train, Frame.squashed(SIZE), keep_mb=1)
     for index in range(len(train)):
         expected = fresh[index][0]
         assert torch.equal(kept[index][0], expected)  # decoded
@@ -102,7 +103,7 @@ def test_kept_images_are_the_images(train: Samples) -> None:
 
 
 def test_memory_is_bounded(train: Samples) -> None:
-    large = KeptImages(train, 512, keep_mb=2)  # 0.75 MiB each
+    large = KeptImages(train, Frame.squashed(512), keep_mb=2)  # 0.75 MiB each
     for index in range(5):
         assert large[index][0].shape == (3, 512, 512)
     assert len(large._kept) == 2

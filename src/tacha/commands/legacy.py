@@ -110,7 +110,7 @@ def overrides(keys: Mapping[str, Any], more: Sequence[str] = ()) -> list[str]:
     keys = {"model": "featcae", **keys}
     if keys["model"] == "featcae":
         keys = {"scorer": "reconstruction", **keys}
-    if keys.get("backbone") not in (None, PACKAGED):
+    if keys.get("backbone") not in (None, *PACKAGED):
         keys = {"weights": "hub", **keys}  # an older file names a pretrained net and says no more
     mapped = {KEYS[key]: _value(key, value) for key, value in keys.items() if value is not None}
     repeated = {re.split(r"[=@]", override.lstrip("+~"), maxsplit=1)[0] for override in more}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from tacha.configuration import options
 from tacha.features import NETS
 from tacha.runtime.engines import ENGINES
 from tacha.scorers import SCORERS
@@ -15,4 +16,5 @@ def run(asked: argparse.Namespace) -> int:
     del asked
     for registry in (NETS, LEARNERS, SCORERS, ENGINES):
         print(f"{registry.kind + 's:':10} {', '.join(registry.names())}")
+    print(f"{'presets:':10} {', '.join(options('preset'))}")
     return 0

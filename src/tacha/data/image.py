@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from tacha.data.frame import Frame, Size
 from tacha.errors import TachaError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -73,30 +74,44 @@ def read_mask(source: Source, size: tuple[int, int] | None = None, max_pixels: i
     return flaw
 
 
-def prepare(image: UInt8Image, size: int) -> Prepared:
-    """uint8 [H, W, 3] RGB or [H, W] grey to float32 [3, size, size] in 0..1, by an antialiased bilinear resize to a
-    square."""
-    return _unit(_resized(Image.fromarray(image), size))
+def prepare(image: UInt8Image, frame: Frame) -> Prepared:
+    """uint8 [H, W, 3] RGB or [H, W] grey to float32 [3, height, width] of the frame, in 0..1 (padding in -2..-1), by
+    an antialiased bilinear resize."""
+    box = frame.place((image.shape[1], image.shape[0]))
+    return frame.lay(_unit(_resized(Image.fromarray(image), box.size)), box)
 
 
-def load_prepared(source: Source, size: int, max_pixels: int = MAX_PIXELS) -> tuple[Prepared, tuple[int, int]]:
-    """An image file as float32 [3, size, size] in 0..1, and the (width, height) of the upright original.
+def load_prepared(source: Source, frame: Frame, max_pixels: int = MAX_PIXELS) -> tuple[Prepared, Size]:
+    """An image file as float32 [3, height, width] of the frame, and the (width, height) of the upright original.
 
-    What `prepare(read_image(source), size)` gives, for less: grey stays in one channel until it is small, and a JPEG
-    whose sides allow it is decoded at a half, a quarter or an eighth, but at DETAIL times `size` or more. The two are
-    equal but for one level of 255 in images that EXIF turns, and in a reduced JPEG at most 10 (stripes of full
-    contrast; photographs 4). Training, calibration and inspection all read files by this function, so that they see
-    the same pixels. Raises TachaError as `read_image` does.
+    What `prepare(read_image(source), frame)` gives, for less: grey stays in one channel until it is small, and a JPEG
+    whose sides allow it is decoded at a half, a quarter or an eighth, but at DETAIL times the pixels wanted or more.
+    The two are equal but for one level of 255 in images that EXIF turns, and in a reduced JPEG at most 10 (stripes of
+    full contrast; photographs 4). Training, calibration and inspection all read files by this function, so that they
+    see the same pixels. Raises TachaError as `read_image` does.
     """
     with _opened(source, max_pixels) as image:
-        width, height = image.size
-        _reduce(image, DETAIL * size)
+        stored = image.size
+        lies = _lies(image)
+        _reduce(image, _swapped(frame.place(_swapped(stored, lies)).size, lies))
         image.load()
         turn = _turn(image)
-    small = _resized(_plain(image, _name(source)), size)
+    lies = turn in _QUARTERS
+    size = _swapped(stored, lies)
+    box = frame.place(size)
+    small = _resized(_plain(image, _name(source)), _swapped(box.size, lies))
     if turn is not None:
         small = small.transpose(turn)
-    return _unit(small), (height, width) if turn in _QUARTERS else (width, height)
+    return frame.lay(_unit(small), box), size
+
+
+def upright_size(source: Source, max_pixels: int = MAX_PIXELS) -> Size:
+    """(width, height) of an image file as its header and EXIF orientation have it; no pixel is decoded.
+
+    Raises TachaError for what is no image.
+    """
+    with _opened(source, max_pixels) as image:
+        return _swapped(image.size, _lies(image))
 
 
 def open_image(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -153,18 +168,19 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
         raise TachaError(f"{name}: colour mode {image.mode} cannot be read; save the image as RGB") from None
 
 
-def _reduce(image: Image.Image, least: int) -> None:
-    """Have a JPEG decoded smaller, with `least` pixels a side at the fewest; other formats stay as they are."""
+def _reduce(image: Image.Image, wanted: Size) -> None:
+    """Have a JPEG decoded smaller, at DETAIL times the (width, height) wanted or more; other formats stay."""
     for scale in (8, 4, 2):
         width, height = (n // scale for n in image.size)
+        enough = width >= DETAIL * wanted[0] and height >= DETAIL * wanted[1]
         # Where a side is no multiple, the last row of the reduced image would stand for fewer rows than the others.
-        if (width * scale, height * scale) == image.size and min(width, height) >= least:
+        if (width * scale, height * scale) == image.size and enough:
             image.draft(None, (width, height))
             return
 
 
-def _resized(image: Image.Image, size: int) -> Image.Image:
-    return image.resize((size, size), Image.Resampling.BILINEAR)
+def _resized(image: Image.Image, size: Size) -> Image.Image:
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _unit(image: Image.Image) -> Prepared:
@@ -189,6 +205,16 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
     """What makes a decoded image upright, by its EXIF orientation."""
     # Pillow's exif_transpose also rewrites the EXIF block, which fails on blocks that are merely odd.
     return _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+
+
+def _lies(image: Image.Image) -> bool:
+    """Whether an image's stored rows are columns of the upright one, as far as is known before it is decoded."""
+    # Pillow says a TIFF's upright size from the start, and its PNG class would decode the file to look for EXIF.
+    return image.format != "TIFF" and _UPRIGHT.get(Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)) in _QUARTERS
+
+
+def _swapped(size: Size, lies: bool) -> Size:
+    return (size[1], size[0]) if lies else size
 
 
 def _check_file(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from tacha.data.frame import Frame
 from tacha.data.holdout import hold_out
-from tacha.data.image import load_prepared
+from tacha.data.image import load_prepared, upright_size
 from tacha.data.sample import Catalogue, Sample
 from tacha.data.view import Seen, View
 from tacha.errors import TachaError
@@ -60,14 +62,14 @@ class SampleDataset(Dataset[tuple[T, int]], Generic[T]):
 
 
 class ImageDataset(SampleDataset[Tensor]):
-    """Samples as (image float32 [3, size, size] in 0..1, index into `samples`)."""
+    """Samples as (image float32 [3, height, width] of the frame in 0..1, index into `samples`)."""
 
-    def __init__(self, samples: Sequence[Sample], size: int) -> None:
+    def __init__(self, samples: Sequence[Sample], frame: Frame) -> None:
         super().__init__(samples)
-        self.size = size
+        self.frame = frame
 
     def __getitem__(self, index: int) -> Item:
-        return torch.from_numpy(load_prepared(self.samples[index].path, self.size)[0]), index
+        return torch.from_numpy(load_prepared(self.samples[index].path, self.frame)[0]), index
 
 
 class SeenDataset(SampleDataset[Seen]):
@@ -82,7 +84,7 @@ class SeenDataset(SampleDataset[Seen]):
 
 
 def collate(items: list[Item | Unreadable]) -> tuple[Tensor, Tensor, list[Unreadable]]:
-    """Images [B, 3, size, size], indices [B], and the items that could not be read."""
+    """Images [B, 3, height, width], indices [B], and the items that could not be read."""
     read = [item for item in items if not isinstance(item, Unreadable)]
     failed = [item for item in items if isinstance(item, Unreadable)]
     images = torch.stack([image for image, _ in read]) if read else torch.empty(0)
@@ -118,13 +120,27 @@ class SkippingLoader(DataLoader[Any]):
             raise TachaError(f"none of {len(self.dataset)} images could be read, the last: {failed[-1].reason}")
 
 
+def frame_for(samples: Sequence[Sample], size: int, aspect: str, tiling: Tiling | None = None) -> Frame:
+    """The frame of about size² pixels for these images, or for their tiles; the headers are read."""
+    if aspect != "keep":
+        return Frame(size, size, aspect)
+    sizes = []
+    for sample in samples:
+        with suppress(TachaError):  # the loader lists what cannot be read
+            whole = upright_size(sample.path)
+            sizes.append(whole if tiling is None else tiling.tile_size(whole))
+    return Frame.fitting(sizes, size)
+
+
 class InspectionDataModule(lightning.LightningDataModule):
     """Serves one category of a catalogue, or all pooled (`category=None`), as batches of (list of Seen, indices).
 
-    `view` is how the detector sees an image: brought to `size`, in tiles where `tiling` says so. Tiled images are big
+    `view` is how the detector sees an image: in one frame, or in tiles where `tiling` says so. Tiled images are big
     and come one at a time, for `batch_size` is how many pieces a net is to see at once.
     `train_samples` and `validation_samples` part the good training images (see `hold_out`; each category by
     itself); `test_samples` are never looked at for either. Indices point into the samples of the loader's split.
+    `aspect` "keep" brings images to a frame of the good training images' shape (`Frame.fitting`), "squash" stretches
+    them to a square of `size` pixels; a `view` that is given is taken as it is.
     Raises TachaError for an unknown category or too few good images.
     """
 
@@ -134,7 +150,9 @@ class InspectionDataModule(lightning.LightningDataModule):
         category: str | None = None,
         *,
         size: int = 256,
+        aspect: str = "keep",
         tiling: Tiling | None = None,
+        view: View | None = None,
         batch_size: int = 32,
         num_workers: int = 0,
         holdout_share: float = 0.1,
@@ -146,7 +164,6 @@ class InspectionDataModule(lightning.LightningDataModule):
         if category is not None and category not in catalogue.categories:
             raise TachaError(f"{catalogue.root}: no category {category!r}; there are {', '.join(catalogue.categories)}")
         self.catalogue = catalogue
-        self.view = View(size, tiling)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
@@ -159,6 +176,7 @@ class InspectionDataModule(lightning.LightningDataModule):
             rest, held = hold_out(good, holdout_share, math.ceil(holdout_minimum / len(chosen)), seed)
             train += rest
             validation += held
+        self.view = view or View(frame_for(train, size, aspect, tiling), tiling)
         self.train_set = SeenDataset(train, self.view)
         self.validation_set = SeenDataset(validation, self.view)
         self.test_set = SeenDataset(catalogue.select(split="test", category=category), self.view)

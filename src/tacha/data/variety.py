@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tacha.data.flaws import FLAWS, UInt8Image, add_flaw
+from tacha.data.frame import Size
 
 Spoil = Callable[[UInt8Image, UInt8Image, np.random.Generator], UInt8Image]
 
@@ -19,10 +20,10 @@ FAR = {"shift": 0.25, "turn": 90.0, "stretch": 0.2}
 RELIT = 0.3  # chance of another light, and of a camera's noise
 
 
-def varied(image: UInt8Image, other: UInt8Image, size: int, rng: np.random.Generator) -> UInt8Image:
-    """A picture [size, size, 3] made of a good one, never the very one: its teacher knows that by heart.
+def varied(image: UInt8Image, other: UInt8Image, size: Size, rng: np.random.Generator) -> UInt8Image:
+    """A picture of (width, height) made of a good one, never the very one: its teacher knows that by heart.
 
-    `other` [size, size, 3] is another good picture, to take pieces of. Orientation is kept but for a few degrees.
+    `other`, of that size too, is another good picture, to take pieces of. Orientation is kept but for a few degrees.
     """
     # Moved before it is made small, as prepare would: resampled afterwards, it would be softer than any real picture.
     picture = small(moved(image, rng, **(FAR if rng.random() < OUT_OF_PLACE else {})), size)
@@ -34,9 +35,9 @@ def varied(image: UInt8Image, other: UInt8Image, size: int, rng: np.random.Gener
     return relit(picture, rng)
 
 
-def small(image: UInt8Image, size: int) -> UInt8Image:
-    """As tacha.data.image.prepare makes it, in bytes [size, size, 3]."""
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+def small(image: UInt8Image, size: Size) -> UInt8Image:
+    """As tacha.data.image.prepare makes it, in bytes [H, W, 3] of that (width, height)."""
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def moved(

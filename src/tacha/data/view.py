@@ -1,4 +1,4 @@
-"""How a detector sees an image: whole, or in tiles."""
+"""How a detector sees an image: whole, or in tiles, each brought to its frame."""
 
 from __future__ import annotations
 
@@ -6,49 +6,52 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from tacha.data.frame import Box, Frame, Size
 from tacha.data.image import Prepared, Source, UInt8Image, load_prepared, prepare, read_image
-from tacha.tiling import Box, Tiling
+from tacha.tiling import Tiling
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An image as a detector sees it: `pieces` [3, S, S] of it, the boxes they lie in, and its (width, height)."""
+    """An image as a detector sees it: `pieces` [3, H, W] of it, the boxes they lie in, and its (width, height)."""
 
     pieces: Sequence[Prepared]
     boxes: tuple[Box, ...]
-    size: tuple[int, int]
+    size: Size
 
 
 @dataclass(frozen=True)
 class View:
-    """Images are brought to `size` pixels a side: whole, or each of their tiles."""
+    """Images are brought to a frame: whole, or each of their tiles."""
 
-    size: int
+    frame: Frame
     tiling: Tiling | None = None
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> View:
-        """That of a run's data settings, or of an artefact's card under `input`. TachaError for tiles out of range."""
-        tile, overlap = settings.get("tile"), settings.get("overlap", Tiling.overlap)
-        return cls(settings["size"], None if tile is None else Tiling(tile, overlap))
+    def of_card(cls, card: Mapping[str, Any]) -> View:
+        """That of an artefact's card."""
+        return cls(Frame.of_card(card), Tiling.of(card["input"]))
 
-    def card(self) -> dict[str, Any]:
-        """What an artefact's card says of it."""
+    def to_dict(self) -> dict[str, Any]:
+        """As a card has it."""
         tiles = {} if self.tiling is None else {"tile": self.tiling.side, "overlap": self.tiling.overlap}
-        return {"size": self.size, **tiles}
+        return {**self.frame.to_dict(), **tiles}
+
+    def __str__(self) -> str:
+        return f"{self.frame} px" + ("" if self.tiling is None else f" from tiles of {self.tiling.side} px")
 
     def read(self, source: Source) -> Seen:
         """An image file. Raises TachaError as `read_image` does."""
         if self.tiling is not None:
             return self.take(read_image(source))
-        prepared, size = load_prepared(source, self.size)
+        prepared, size = load_prepared(source, self.frame)
         return Seen([prepared], (_whole(size),), size)
 
     def take(self, pixels: UInt8Image) -> Seen:
         """An image [H, W, 3] or [H, W]. Its tiles are prepared as they are asked for, so they need not all be kept."""
         size = (pixels.shape[1], pixels.shape[0])
         boxes = (_whole(size),) if self.tiling is None else self.tiling.boxes(size)
-        return Seen(_Pieces(pixels, boxes, self.size), boxes, size)
+        return Seen(_Pieces(pixels, boxes, self.frame), boxes, size)
 
     def part(self, pixels: UInt8Image, share: float) -> UInt8Image:
         """The tile that lies at a share (0 up to 1) of all of them, in the image's own pixels; or the whole image."""
@@ -61,8 +64,8 @@ class View:
 class _Pieces(Sequence[Prepared]):
     """Boxes of an image, each cut out and prepared when it is asked for."""
 
-    def __init__(self, pixels: UInt8Image, boxes: Sequence[Box], size: int) -> None:
-        self._pixels, self._boxes, self._size = pixels, boxes, size
+    def __init__(self, pixels: UInt8Image, boxes: Sequence[Box], frame: Frame) -> None:
+        self._pixels, self._boxes, self._frame = pixels, boxes, frame
 
     def __len__(self) -> int:
         return len(self._boxes)
@@ -73,14 +76,13 @@ class _Pieces(Sequence[Prepared]):
     def __getitem__(self, index: slice) -> Sequence[Prepared]: ...
     def __getitem__(self, index: int | slice) -> Prepared | Sequence[Prepared]:
         if isinstance(index, slice):
-            return _Pieces(self._pixels, self._boxes[index], self._size)
-        return prepare(_cut(self._pixels, self._boxes[index]), self._size)
+            return _Pieces(self._pixels, self._boxes[index], self._frame)
+        return prepare(_cut(self._pixels, self._boxes[index]), self._frame)
 
 
-def _whole(size: tuple[int, int]) -> Box:
-    return (0, 0, *size)
+def _whole(size: Size) -> Box:
+    return Box(0, 0, *size)
 
 
 def _cut(pixels: UInt8Image, box: Box) -> UInt8Image:
-    left, top, right, bottom = box
-    return pixels[top:bottom, left:right]
+    return pixels[box.top : box.bottom, box.left : box.right]

@@ -17,6 +17,7 @@ NETS: Registry[FeatureNet] = Registry(
         "backbone": "tacha.features.backbone:Backbone",
         "cnn": "tacha.features.cnn:CNN",
         "featcae": "tacha.features.featcae:FeatCAE",
+        "foundation": "tacha.features.foundation:Foundation",
         "student": "tacha.features.student:Student",
         "unet": "tacha.features.unet:UNet",
         "vae": "tacha.features.vae:VAE",

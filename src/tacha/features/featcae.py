@@ -26,7 +26,7 @@ class FeatCAE(FeatureNet):
         self,
         backbone: str = "tf_efficientnet_lite0",
         weights: str = "packaged",
-        layers: Sequence[int] = (2, 3, 4),
+        layers: Sequence[int] | Sequence[str] = (2, 3, 4),
         latent: int = 64,
         stride: int | None = None,
         pool: int = 1,
@@ -35,7 +35,7 @@ class FeatCAE(FeatureNet):
         self.backbone, self.weights, self.layers = backbone, weights, tuple(layers)
         self.latent, self.stride, self.pool = whole("latent", latent, 1), stride, pool
         self.frozen = Backbone(backbone, weights, layers, stride, pool)
-        self.in_channels = sum(self.frozen.net.feature_info.channels())
+        self.in_channels = sum(self.frozen.channels)
         wide, narrow = (self.in_channels + 2 * latent) // 2, 2 * latent
         self.encoder = _convolutions(self.in_channels, wide, narrow, latent)
         self.decoder = _convolutions(latent, narrow, wide, self.in_channels)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from tacha.errors import TachaError
 from tacha.features.backbone import Backbone
-from tacha.features.base import FeatureNet, Features
+from tacha.features.base import FeatureNet, Features, mean_of_places
 from tacha.features.checks import whole
 from tacha.scorers.coreset import Coreset
 
@@ -36,6 +36,7 @@ class Student(FeatureNet):
     """
 
     provides = frozenset({"embedding", "residual"})
+    keeps_aspect = True
     mean: Tensor
     std: Tensor
     middle: Tensor
@@ -56,6 +57,8 @@ class Student(FeatureNet):
         embedding: int = 1,
     ) -> None:
         super().__init__()
+        if any(isinstance(layer, str) for layer in layers):
+            raise TachaError(f"model.layers={list(layers)}: a student takes feature indices, such as 2 and 3")
         self.backbone, self.weights, self.layers = backbone, weights, tuple(sorted(set(layers)))
         self.rows = whole("rows", rows, 1)
         self.embedding = whole("embedding", embedding, 1)
@@ -63,7 +66,7 @@ class Student(FeatureNet):
         self.register_buffer("mean", seen.mean)
         self.register_buffer("std", seen.std)
         self.trunk = _cut(seen, backbone, self.layers)
-        self.channels: list[int] = seen.net.feature_info.channels()
+        self.channels = seen.channels
         every = range(len(self.channels))
         sights = [(tuple(every), False), *(((i,), True) for i in every)]
         self.views = nn.ModuleList(
@@ -87,7 +90,7 @@ class Student(FeatureNet):
         )
         return found
 
-    def say(self, levels: Sequence[Tensor]) -> Said:
+    def say(self, levels: Sequence[Tensor], valid: Tensor | None = None) -> Said:
         """All but the trunk."""
         gathered = _gathered(levels)
         far = torch.cat([view(gathered) for view in self.views], 1)  # [B, V, h, w]
@@ -95,11 +98,12 @@ class Student(FeatureNet):
         grid = levels[0].shape[-2:]
         if standing.shape[-2:] != grid:
             standing = F.interpolate(standing, size=tuple(grid), mode="bilinear", align_corners=False)
-        return Said(standing.squeeze(1), self.describe((_means(levels) - self.usual) / self.usual_spread))
+        return Said(standing.squeeze(1), self.describe((_means(levels, valid) - self.usual) / self.usual_spread))
 
-    def forward(self, images: Tensor) -> Features:
-        said = self.say(self.levels(images))
-        return Features(self.offset + self.scale * said.embedding, residual=self.middle + self.spread * said.standing)
+    def forward(self, images: Tensor, valid: Tensor | None = None) -> Features:
+        said = self.say(self.levels(images), valid)
+        residual = self.middle + self.spread * said.standing
+        return Features(self.offset + self.scale * said.embedding, residual=residual, valid=valid)
 
     def standing(self, maps: Tensor) -> Tensor:
         """A teacher's maps as `say` says them."""
@@ -186,9 +190,9 @@ def _gathered(levels: Sequence[Tensor]) -> list[Tensor]:
     return [level if tuple(level.shape[-2:]) == grid else F.adaptive_avg_pool2d(level, grid) for level in levels]
 
 
-def _means(levels: Sequence[Tensor]) -> Tensor:
+def _means(levels: Sequence[Tensor], valid: Tensor | None = None) -> Tensor:
     """[B, sum of C]."""
-    return torch.cat([level.mean((2, 3)) for level in levels], 1)
+    return torch.cat([mean_of_places(level, valid) for level in levels], 1)
 
 
 def _cut(seen: Backbone, backbone: str, layers: Sequence[int]) -> nn.Module:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from contextlib import ExitStack
-from typing import Any
 
 import torch
 from torch import Tensor, nn, tensor
@@ -12,7 +10,7 @@ from torch import Tensor, nn, tensor
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features
 from tacha.features.checks import check_classes, check_images, check_side, share, whole
-from tacha.features.weights import load_weights
+from tacha.features.transformers import transformer
 
 
 class ViT(FeatureNet):
@@ -40,7 +38,7 @@ class ViT(FeatureNet):
         self.backbone, self.weights = backbone, weights
         self.classes = check_classes(classes)
         self.hidden, self.dropout = whole("hidden", hidden, 1), share("dropout", dropout)
-        self.net = _transformer(backbone, weights)
+        self.net = transformer(backbone, weights, "vit_base_patch16_224")
         patch = max(self.net.patch_embed.patch_size)
         self.size = check_side(size, patch, patch, f"{backbone}'s patches")
         self.net.set_input_size(img_size=(size, size))
@@ -93,27 +91,3 @@ class ViT(FeatureNet):
         check_images(images, self.size)
         tokens: Tensor = self.net.forward_features((images - self.mean) / self.std)  # [B, prefix + h * w, C]
         return tokens
-
-
-def _transformer(name: str, weights: str) -> Any:
-    import timm
-    from timm.models.vision_transformer import VisionTransformer
-
-    if name not in timm.list_models():
-        close = difflib.get_close_matches(name, timm.list_models("*vit*"), n=3)
-        hint = f"; close ones: {', '.join(close)}" if close else ""
-        raise TachaError(f"model.backbone={name!r}: timm has no such model{hint}")
-    try:
-        net = timm.create_model(name, pretrained=weights == "hub", num_classes=0)
-    except (OSError, RuntimeError) as error:
-        raise TachaError(
-            f"model.weights=hub: the weights of {name} could not be fetched ({type(error).__name__}); "
-            "give a path to a file, or none"
-        ) from error
-    if not isinstance(net, VisionTransformer):
-        raise TachaError(
-            f"model.backbone={name}: not a plain vision transformer; choose one such as vit_base_patch16_224"
-        )
-    if weights not in ("hub", "none"):
-        load_weights(net, name, weights)
-    return net

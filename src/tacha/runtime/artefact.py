@@ -21,7 +21,7 @@ import numpy.typing as npt
 from tacha.errors import TachaError
 from tacha.files import written
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had one `size` for input, to which images were stretched
 SUFFIX = ".tacha"
 GRAPH, WEIGHTS, CARD = "graph.onnx", "weights.safetensors", "card.json"
 SCALE = "/scale"  # of a tensor stored as int8: the name of its scale, a number a column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from tacha.data.frame import Frame
 from tacha.detector import Detector
 from tacha.errors import TachaError
 from tacha.runtime.artefact import Artefact, pack
@@ -34,7 +35,7 @@ def with_fewer_rows(artefact: Artefact, size: int) -> Artefact:
 def with_fewer_dimensions(artefact: Artefact, dimensions: int) -> Artefact:
     """Bank rows, and what is compared with them, on at most that many principal axes of each bank.
 
-    Raises TachaError where no bank has more, and where they are reduced already.
+    Raises TachaError where no bank has more.
     """
     detector = detector_of(artefact)
     banks = _banks(artefact, detector)
@@ -44,11 +45,6 @@ def with_fewer_dimensions(artefact: Artefact, dimensions: int) -> Artefact:
             f"{artefact.card['name']}: scorer {artefact.card['scorer']['name']} compares whole rows; leave out "
             "--dimensions"
         )
-    if settings["dimensions"]:
-        raise TachaError(
-            f"{artefact.card['name']}: its banks were reduced to {settings['dimensions']} dimensions already; "
-            "compress the artefact that they were reduced from"
-        )
     if not any(rows.shape[1] > dimensions for rows in banks.values()):
         raise TachaError(
             f"{artefact.card['name']}: its banks have {max(r.shape[1] for r in banks.values())} dimensions, so "
@@ -56,9 +52,9 @@ def with_fewer_dimensions(artefact: Artefact, dimensions: int) -> Artefact:
         )
     state = detector.state_dict()
     for name, rows in banks.items():
-        axes = principal_axes(rows, dimensions)
+        axes, known = principal_axes(rows, dimensions), name.replace("bank", "axes")
         state[f"scorer.{name}"] = rows @ axes
-        state[f"scorer.{name.replace('bank', 'axes')}"] = axes
+        state[f"scorer.{known}"] = state[f"scorer.{known}"] @ axes if f"scorer.{known}" in state else axes
     return _rebuilt(artefact, detector, state, dimensions=dimensions)
 
 
@@ -73,7 +69,7 @@ def _rebuilt(artefact: Artefact, detector: Detector, state: dict[str, Tensor], *
     scorer = artefact.card["scorer"]
     settings = {**scorer["settings"], **changed}
     card = {**artefact.card, "scorer": {**scorer, "settings": settings}}
-    smaller = Detector(detector.net, SCORERS.build(scorer["name"], **settings))
+    smaller = Detector(detector.net, SCORERS.build(scorer["name"], **settings), detector.padded)
     smaller.load_state_dict(state)
-    graph = export_graph(smaller, card["input"]["size"], {"net": card["net"], "scorer": card["scorer"]})
+    graph = export_graph(smaller, Frame.of_card(card), {"net": card["net"], "scorer": card["scorer"]})
     return pack(graph, {k: v.numpy() for k, v in smaller.state_dict().items()}, card)

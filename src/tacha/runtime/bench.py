@@ -209,11 +209,11 @@ class _Server:
         self.engine = _Timed(start(artefact, variant.engine, variant.precision, threads))
         self.inspector = Inspector(artefact, self.engine)
         self.seed = seed
-        size = self.inspector.view.size
-        self.engine(np.zeros((1, 3, size, size), np.float32))
+        frame = self.inspector.view.frame
+        self.engine(np.zeros((1, *frame.shape), np.float32))
         card = artefact.card
         self.about = {"category": card["name"], "net": card["net"]["name"], "scorer": card["scorer"]["name"]}
-        self.about |= {"size": size, "threads": threads}
+        self.about |= {"frame": str(frame), "threads": threads}
 
     def judge(self, path: Path) -> tuple[float, float, str]:
         self.engine.seconds = 0.0

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tacha.data.frame import Frame
 from tacha.errors import TachaError
 from tacha.runtime import kept
 from tacha.runtime.artefact import Artefact
@@ -107,8 +108,7 @@ def _fastest(artefact: Artefact, candidates: Sequence[Candidate], threads: int |
     for candidate in candidates:
         if candidate.label == chosen:
             return Choice(start(artefact, candidate.engine, candidate.precision, threads))
-    size = artefact.card["input"]["size"]
-    image = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    image = np.random.default_rng(0).random((1, *Frame.of_card(artefact.card).shape), dtype=np.float32)
     running: dict[Candidate, Engine] = {}
     for candidate in candidates:
         try:

@@ -11,30 +11,31 @@ from tacha.errors import TachaError
 from tacha.runtime.engines.refusal import reason
 
 if TYPE_CHECKING:
+    from tacha.data.frame import Frame
     from tacha.detector import Detector
 
 _cache: dict[str, bytes] = {}
 
 
-def export_graph(detector: Detector, size: int, signature: dict[str, Any]) -> bytes:
-    """An ONNX graph (images [B, 3, size, size] -> score, map) without weights: they are named, not stored.
+def export_graph(detector: Detector, frame: Frame, signature: dict[str, Any]) -> bytes:
+    """An ONNX graph (images [B, 3, height, width] -> score, map) without weights: they are named, not stored.
 
     Every initialiser is named after its tensor in `detector.state_dict()`. Two detectors of the same signature
     (net, scorer, settings) and tensor shapes have the same graph, so it is exported once a process.
     Raises TachaError naming the operator that ONNX lacks.
     """
     shapes = {k: [str(v.dtype), *v.shape] for k, v in detector.state_dict().items()}
-    key = json.dumps([signature, size, shapes], sort_keys=True, default=str)
+    key = json.dumps([signature, frame.to_dict(), shapes], sort_keys=True, default=str)
     if key not in _cache:
-        _cache[key] = _export(detector, size)
+        _cache[key] = _export(detector, frame)
     return _cache[key]
 
 
-def _export(detector: Detector, size: int) -> bytes:
+def _export(detector: Detector, frame: Frame) -> bytes:
     import torch
 
     detector = detector.eval()
-    example = torch.zeros(2, 3, size, size)
+    example = torch.zeros(2, *frame.shape)
     with torch.inference_mode():
         outputs = ["score", "map"][: len(detector(example))]
     logger = logging.getLogger("torch.onnx")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 CHUNK = 4096  # rows absorbed at once, whatever the batch size: the result does not depend on the split
 ROOM = 32768  # rows held before the first choice among them, where three budgets are fewer: one choice beats many
+TOGETHER = 64  # farthest points looked at together
 BLOCK = 1024  # centres compared at once, before the rows that they cover are set aside
 
 
@@ -92,22 +94,47 @@ def greedy_k_centre(points: Tensor, size: int) -> tuple[Tensor, float]:
     """Farthest-point choice of `size` of points [N, d]: their indices, and the squared covering radius.
 
     Starts at the point of largest norm. Stops early when every point left coincides with a chosen one.
+    The farthest few are looked at together: while one of them is still at least as far as they all were from the
+    rest, it is the farthest of all, so the choice is the one that is made point by point, in products of matrices.
     """
     norms = points.square().sum(1)
-    nearest = torch.full_like(norms, torch.inf)
-    squared = torch.empty_like(norms)
     tolerance = 1e-6 * float(norms.max())  # what rounding leaves between equal points
-    index = int(norms.argmax())
-    chosen: list[int] = []
-    while len(chosen) < size:
-        chosen.append(index)
-        torch.addmv(norms, points, points[index], alpha=-2, out=squared)
-        torch.minimum(nearest, squared.add_(norms[index]), out=nearest)
-        nearest[index] = 0
-        index = int(nearest.argmax())
-        if float(nearest[index]) <= tolerance:
+    nearest = torch.full_like(norms, torch.inf)
+    taken = norms.argmax().reshape(1)
+    chosen = [taken]
+    count = 1
+    space = points.new_empty(points.shape[0] * TOGETHER)  # allocated once, as in _uncovered
+    while True:
+        squared = torch.mm(points, points[taken].T, out=space[: points.shape[0] * len(taken)].view(-1, len(taken)))
+        squared.mul_(-2).add_(norms[taken])  # and the points' own norms, which change no minimum
+        torch.minimum(nearest, squared.amin(1).add_(norms), out=nearest)
+        nearest[taken] = 0
+        farthest = nearest.topk(min(TOGETHER, len(nearest)))
+        if count == size or float(farthest.values[0]) <= tolerance:
             break
-    return torch.tensor(chosen, device=points.device), max(0.0, float(nearest[index]))
+        taken = farthest.indices[_farthest_among(points[farthest.indices], farthest.values, size - count, tolerance)]
+        chosen.append(taken)
+        count += len(taken)
+    return torch.cat(chosen), max(0.0, float(nearest.max()))
+
+
+def _farthest_among(points: Tensor, nearest: Tensor, most: int, tolerance: float) -> list[int]:
+    """Which of points [n, d] come next, in order: as long as no point that is not here can be farther.
+
+    `nearest` [n] are their squared distances to what is chosen, the largest of all, descending.
+    """
+    between = torch.cdist(points, points).square().cpu().numpy()
+    values = nearest.cpu().numpy().copy()
+    floor = max(float(values[-1]), tolerance)
+    found: list[int] = []
+    while len(found) < most:
+        best = int(values.argmax())
+        if (found and values[best] < floor) or values[best] <= tolerance:
+            break
+        found.append(best)
+        values = np.minimum(values, between[best])
+        values[best] = -1
+    return found
 
 
 def _uncovered(points: Tensor, centres: Tensor, half_norms: Tensor, radius2: float) -> Tensor:

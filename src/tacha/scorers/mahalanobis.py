@@ -33,7 +33,7 @@ class Mahalanobis(RowScorer):
         moments = Moments()
         for rows in self.batches(stream):
             moments.add(rows.flatten(0, 1))
-        covariance, _ = oas(moments.covariance, moments.count)
+        covariance, _ = oas(moments.covariance, int(moments.count))
         self.mean = moments.mean.to(self.mean)
         self.whitening = inverse_cholesky(covariance).T.contiguous().to(self.whitening)
 

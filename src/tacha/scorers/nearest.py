@@ -26,8 +26,8 @@ def _nearest(rows: Tensor, bank: Tensor, k: int) -> Tensor:
     in_blocks = k == 1 and blocks > 2
     if in_blocks:
         bank = torch.cat([bank, bank[: blocks * BLOCK - bank.shape[0]]])  # copies fill the last block
-    centred = bank - centre
-    closeness = (rows - centre) @ centred.T - 0.5 * centred.square().sum(1)  # [N, M]: -d²/2 + |row|²/2
+    rows, bank = rows - centre, bank - centre
+    closeness = rows @ bank.T - 0.5 * bank.square().sum(1)  # [N, M]: -d²/2 + |row|²/2
     if in_blocks:
         found = _argmax(closeness.unflatten(1, (blocks, BLOCK)))
     else:

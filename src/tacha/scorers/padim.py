@@ -19,7 +19,8 @@ class PaDiM(RowScorer):
 
     A seeded choice of `channels` features, average-pooled to at most `grid` places a side. `eps` times the mean
     variance over all places and channels is added to each variance, which makes the ridge free of the net's
-    scale. Defard et al. 2020, sec. III, where eps is an absolute 0.01.
+    scale. A place where all good images were padded has the Gaussian of all places.
+    Defard et al. 2020, sec. III, where eps is an absolute 0.01.
     """
 
     channel: Tensor
@@ -42,30 +43,36 @@ class PaDiM(RowScorer):
         self.register_buffer("mean", torch.empty(0, 0))  # [P, C]
         self.register_buffer("whitening", torch.empty(0, 0, 0))  # [P, C, C] transposed inverse Cholesky factor
 
-    def places(self, features: Features) -> Tensor:
-        places = super().places(features)
+    def places(self, features: Features) -> tuple[Tensor, Tensor | None]:
+        places, counts = super().places(features)
         if self.channel.numel():
             places = places[:, self.channel]
         across = pooling_matrix(places.shape[3], self.grid).to(places)
         down = pooling_matrix(places.shape[2], self.grid).to(places)
-        return down @ places @ across.T
+        if counts is None:
+            return down @ places @ across.T, None
+        share = down @ counts.to(places) @ across.T  # [B, h, w]
+        pooled = down @ torch.where(counts.unsqueeze(1), places, 0) @ across.T
+        inside = features.counting(share.shape[1:])
+        assert inside is not None
+        return pooled / share.clamp(min=1e-6).unsqueeze(1), inside & (share > 1e-6)
 
     @torch.no_grad()
     def fit(self, stream: Iterable[Features]) -> None:
         self.channel = self.channel.new_empty(0)  # read all of them again
         moments, generator = Moments(), torch.Generator().manual_seed(self.seed)
         channel = None
-        for rows in self.batches(stream):
+        for rows, counts in self.placed(stream):
             if channel is None:
                 channel = torch.randperm(rows.shape[2], generator=generator)[: self.channels].sort().values
                 channel = channel.to(rows.device)
-            moments.add(rows[:, :, channel].transpose(0, 1))  # [P, B, C]
+            moments.add(rows[:, :, channel].transpose(0, 1), None if counts is None else counts.T)  # [P, B, C]
         assert channel is not None
-        covariance = moments.covariance * (moments.count / max(1, moments.count - 1))
+        mean, covariance = _everywhere(moments)
         variance = covariance.diagonal(dim1=1, dim2=2)  # [P, C], a view
         variance += self.eps * (float(variance.mean()) or 1.0)
         inverse = inverse_cholesky(covariance)
-        self.channel, self.mean = channel.to(self.channel), moments.mean.to(self.mean)
+        self.channel, self.mean = channel.to(self.channel), mean.to(self.mean)
         self.whitening = inverse.mT.contiguous().to(self.whitening)
 
     def distance(self, rows: Tensor) -> Tensor:
@@ -76,6 +83,20 @@ class PaDiM(RowScorer):
             )
         centred = (rows - self.mean).transpose(0, 1)  # [P, B, C]
         return (centred @ self.whitening).square().sum(2).sqrt().transpose(0, 1)
+
+
+def _everywhere(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Means [P, C] and unbiased covariances [P, C, C]; where a place has no row, those of all rows of all places."""
+    mean, covariance, count = moments.mean, moments.covariance, moments.count
+    if not isinstance(count, Tensor):
+        return mean, covariance * (count / max(1, count - 1))
+    share = count / count.sum()  # [P, 1, 1]
+    centre = (share.squeeze(-1) * mean).sum(0)
+    off = mean - centre
+    together = (share * (covariance + off.unsqueeze(2) * off.unsqueeze(1))).sum(0)
+    none = count == 0
+    mean = torch.where(none.squeeze(-1), centre, mean)
+    return mean, torch.where(none, together, covariance * (count / (count - 1).clamp(min=1)))
 
 
 def inverse_cholesky(covariance: Tensor) -> Tensor:

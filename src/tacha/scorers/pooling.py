@@ -15,7 +15,8 @@ from tacha.scorers.checks import between
 class MapPooling(nn.Module):
     """Image score: the maximum of the map (`share` 0), or the mean of its top share of places (at least one).
 
-    `sigma` > 0 first smooths the map with a Gaussian of that many cells, edges replicated.
+    `sigma` > 0 first smooths the map with a Gaussian of that many cells, edges replicated. Of a padded image only the
+    places that count are smoothed, shared out and looked at; the others get the lowest value of these.
     """
 
     kernel: Tensor
@@ -38,10 +39,24 @@ class MapPooling(nn.Module):
         across = F.conv2d(padded, kernel.view(1, 1, 1, -1))
         return F.conv2d(across, kernel.view(1, 1, -1, 1)).squeeze(1)
 
-    def forward(self, anomaly_map: Tensor) -> Scores:
-        """[B, h, w] -> the image scores [B] and the smoothed map [B, h, w]."""
-        smoothed = self.smooth(anomaly_map)
+    def forward(self, anomaly_map: Tensor, counts: Tensor | None = None) -> Scores:
+        """[B, h, w], and which places count (None: all) -> the image scores [B] and the smoothed map [B, h, w]."""
+        smoothed = self.smooth(anomaly_map) if counts is None else self._smooth_inside(anomaly_map, counts)
         places = smoothed.flatten(1)  # [B, h * w]
         top = max(1, round(self.share * places.shape[1]))
-        image = places.amax(1) if top == 1 else places.topk(top, dim=1).values.mean(1)
-        return Scores(image, smoothed)
+        if top == 1:
+            return Scores(places.amax(1), smoothed)
+        highest = places.topk(top, dim=1).values
+        if counts is None:
+            return Scores(highest.mean(1), smoothed)
+        # As many of them as the share of the places that count: these come first, for no other is higher.
+        nth = torch.arange(top, device=places.device)
+        taken = (nth + 0.5 < top * counts.flatten(1).float().mean(1, keepdim=True)) | (nth == 0)  # [B, top]
+        return Scores(torch.where(taken, highest, 0).sum(1) / taken.sum(1), smoothed)
+
+    def _smooth_inside(self, anomaly_map: Tensor, counts: Tensor) -> Tensor:
+        if self.sigma:
+            near = self.smooth(counts.to(anomaly_map)).clamp(min=1e-6)
+            anomaly_map = self.smooth(torch.where(counts, anomaly_map, 0)) / near
+        lowest = torch.where(counts, anomaly_map, torch.inf).amin((1, 2), keepdim=True)
+        return torch.where(counts, anomaly_map, lowest)

@@ -32,5 +32,6 @@ class Reconstruction(Scorer):
         self.count = torch.full_like(self.count, count)
 
     def forward(self, features: Features) -> Scores:
-        pooled: Scores = self.pooling(self.read(features, "residual").float())
+        residual = self.read(features, "residual").float()
+        pooled: Scores = self.pooling(residual, features.counting(residual.shape[1:]))
         return pooled

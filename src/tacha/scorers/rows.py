@@ -32,30 +32,45 @@ class RowScorer(Scorer):
         """[B, P, D] -> [B, P]."""
         raise NotImplementedError
 
-    def places(self, features: Features) -> Tensor:
-        """The features to judge as float32 [B, D, h, w]; an embedding is a map of one place."""
+    def places(self, features: Features) -> tuple[Tensor, Tensor | None]:
+        """The features to judge as float32 [B, D, h, w], and which places count [B, h, w] (None: all).
+
+        An embedding is a map of one place, which counts.
+        """
         values = self.read(features, self.reads).float()
-        return values if self.reads == "patches" else values[:, :, None, None]
+        if self.reads == "embedding":
+            return values[:, :, None, None], None
+        return values, features.counting(values.shape[2:])
 
     def forward(self, features: Features) -> Scores:
         self.require_fitted()
-        places = self.places(features)
+        places, counts = self.places(features)
         distances = self.distance(places.flatten(2).transpose(1, 2))  # [B, h * w]
         if self.reads == "embedding":
             return Scores(distances.squeeze(1))
-        pooled: Scores = self.pooling(distances.unflatten(1, places.shape[2:]))
+        pooled: Scores = self.pooling(distances.unflatten(1, places.shape[2:]), counts)
         return pooled
 
     def batches(self, stream: Iterable[Features]) -> Iterator[Tensor]:
-        """One pass over the stream as rows [B, P, D]. TachaError if it is empty or a feature is not finite."""
+        """One pass over the stream as rows [B, P, D], or where some are padding as [1, N, D] of those that count.
+
+        TachaError if it is empty or a feature is not finite.
+        """
+        for rows, counts in self.placed(stream):
+            yield rows if counts is None else rows[counts].unsqueeze(0)
+
+    def placed(self, stream: Iterable[Features]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """As `batches`, but each row stays at its place: rows [B, P, D] and which count [B, P] (None: all)."""
         empty = True
         for features in stream:
-            rows = self.places(features).detach().flatten(2).transpose(1, 2)
-            if not torch.isfinite(rows).all():
+            places, counts = self.places(features)
+            rows = places.detach().flatten(2).transpose(1, 2)
+            counts = None if counts is None else counts.flatten(1)
+            if not torch.isfinite(rows if counts is None else rows[counts]).all():
                 raise TachaError(f"{self.name}: the net gave {self.reads} that are not finite: check its weights")
             empty = empty and rows.shape[0] == 0
             if rows.shape[0]:
-                yield rows
+                yield rows, counts
         if empty:
             raise TachaError(f"{self.name} was given no good images to fit on: check the train split")
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from tacha.data.frame import Frame
 from tacha.data.module import ImageDataset, Item, SkippingLoader, collate
 from tacha.data.sample import GOOD, Sample
 from tacha.errors import TachaError
@@ -62,9 +63,10 @@ class LearningData(lightning.LightningDataModule):
         _refuse_copies(train, validation, test)
         self.classes: tuple[str, ...] = _in_order({self.class_of(s) for s in train})
         self._check_classes(train, (*validation, *test))
-        self.train_set = KeptImages(train, size, keep_mb if num_workers == 0 else 0)
-        self.validation_set = KeptImages(validation, size, keep_mb if num_workers == 0 else 0)
-        self.test_set = ImageDataset(test, size)
+        frame = Frame.squashed(size)
+        self.train_set = KeptImages(train, frame, keep_mb if num_workers == 0 else 0)
+        self.validation_set = KeptImages(validation, frame, keep_mb if num_workers == 0 else 0)
+        self.test_set = ImageDataset(test, frame)
 
     def class_of(self, sample: Sample) -> str:
         """The name that is to be learned for a sample."""
@@ -130,13 +132,14 @@ class LearningData(lightning.LightningDataModule):
 class KeptImages(ImageDataset):
     """An ImageDataset that decodes a file once, as long as what it keeps fits in `keep_mb` MiB.
 
-    What is kept is the resized image's bytes, so that an image is the same number for number every time.
+    What is kept is the resized image's bytes, so that an image is the same number for number every time; the frame
+    squashes, for bytes hold no mark of padding.
     """
 
-    def __init__(self, samples: Sequence[Sample], size: int, keep_mb: int) -> None:
-        super().__init__(samples, size)
+    def __init__(self, samples: Sequence[Sample], frame: Frame, keep_mb: int) -> None:
+        super().__init__(samples, frame)
         self._kept: dict[int, Tensor] = {}
-        self._room = keep_mb * 2**20 // (3 * size * size)
+        self._room = keep_mb * 2**20 // (3 * frame.height * frame.width)
 
     def __getitem__(self, index: int) -> Item:
         if index in self._kept:

@@ -49,10 +49,13 @@ class Lessons:
 
 
 class Teacher:
-    """A detector that is asked: its map by an engine, its embedding by its net. Of tiles, where it sees tiles."""
+    """A detector that is asked: its map by an engine, its embedding by its net.
+
+    Pictures fill its frame; of a detector that sees tiles they are tiles.
+    """
 
     def __init__(self, engine: Engine, net: FeatureNet, view: View) -> None:
-        self.engine, self.net, self.view, self.size = engine, net, view, view.size
+        self.engine, self.net, self.view, self.frame = engine, net, view, view.frame
 
     @torch.inference_mode()
     def lessons(self, student: Student, samples: Sequence[Sample], draws: int, seed: int, label: str) -> Lessons:
@@ -78,7 +81,7 @@ class Teacher:
         )
 
     def _fitting(self, student: Student, samples: Sequence[Sample], draws: int) -> tuple[Sequence[Sample], int]:
-        levels = student.levels(torch.zeros(1, 3, self.size, self.size))
+        levels = student.levels(torch.zeros(1, *self.frame.shape))
         each = 2 * sum(level.numel() for level in levels)
         most = max(1, KEPT_MB * 2**20 // each)
         if len(samples) > most:
@@ -95,8 +98,8 @@ class Teacher:
                 continue
             for draw in range(draws):
                 part = self.view.part(image, draw / draws)
-                own = small(part, self.size)
-                yield varied(part, own if other is None else other, self.size, rng)
+                own = small(part, self.frame.whole.size)
+                yield varied(part, own if other is None else other, self.frame.whole.size, rng)
             other = own
 
 

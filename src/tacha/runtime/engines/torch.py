@@ -20,6 +20,7 @@ def detector_of(artefact: Artefact) -> Detector:
     """The detector rebuilt, in float32. Raises TachaError where its weights are of another version, or int8."""
     import torch
 
+    from tacha.data.frame import Frame
     from tacha.detector import Detector
     from tacha.features import NETS
     from tacha.runtime.storage import as_float32
@@ -31,7 +32,8 @@ def detector_of(artefact: Artefact) -> Detector:
         raise TachaError(f"{card['name']}: torch has no int8 for this artefact: use engine openvino or onnxruntime")
     # Every weight comes from the artefact: nothing is fetched.
     settings = {**net["settings"], **({"weights": "none"} if "weights" in net["settings"] else {})}
-    detector = Detector(NETS.build(net["name"], **settings), SCORERS.build(scorer["name"], **scorer["settings"]))
+    parts = NETS.build(net["name"], **settings), SCORERS.build(scorer["name"], **scorer["settings"])
+    detector = Detector(*parts, Frame.of_card(card).pads)
     state = {k: torch.from_numpy(v) for k, v in as_float32(artefact.tensors()).items()}
     try:
         detector.load_state_dict(state)
