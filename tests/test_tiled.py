@@ -57,8 +57,13 @@ def test_a_small_flaw_in_a_big_image(sheets: Path, tiled: Inspector, tmp_path: P
     whole = fit(sheets / "good", overrides=[*SMALL, *HALF])
     again = load(tiled.save(tmp_path / "sheet"), "openvino")  # the artefact alone says that it sees tiles
     assert again.card["input"] == {
-        **{"height": 128, "width": 128, "aspect": "keep", "tile": 500, "overlap": 0},
-        **{"colour": "RGB", "range": [0, 1]},
+        "height": 128,
+        "width": 128,
+        "aspect": "keep",
+        "tile": 500,
+        "overlap": 0,
+        "colour": "RGB",
+        "range": [0, 1],
     }
     found, twin = (again.inspect(sheets / name) for name in ("flawed.jpg", "twin.jpg"))
     assert found.verdict == "flawed"
