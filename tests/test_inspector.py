@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tacha import inspector as inspectors
+from tacha.data import view
 from tacha.data.frame import Frame
 from tacha.data.image import load_prepared, read_image
 from tacha.errors import TachaError
@@ -44,7 +45,7 @@ def test_the_next_image_is_read_while_one_is_judged(
             engine.reading.release()
         return load_prepared(path, frame)
 
-    monkeypatch.setattr(inspectors, "load_prepared", load)
+    monkeypatch.setattr(view, "load_prepared", load)
     inspector = Inspector(artefacts.read(artefact_path), engine)
     assert [found.path for found in inspector.inspect_many(paths)] == paths
 

@@ -77,8 +77,9 @@ def check_untrained(net: Net, scorer: dict[str, Any], data: InspectionDataModule
     options = {k: v for k, v in scorer.items() if k != "name"}
     detector = Detector(net.module, SCORERS.build(scorer["name"], **options))
     with torch.inference_mode():
-        detector.scorer.fit(FeatureStream(net.module, data.train_dataloader()))
-        images = torch.cat([images for images, _ in data.val_dataloader()])
+        detector.scorer.fit(FeatureStream(net.module, data))
+        pieces = [torch.from_numpy(seen.pieces[0]) for images, _ in data.val_dataloader() for seen in images]
+        images = torch.stack(pieces)
         good = detector(images)
         noise = detector(torch.rand(images.shape, generator=torch.Generator().manual_seed(0)))
     assert all(torch.isfinite(part).all() for part in (*good, *noise))

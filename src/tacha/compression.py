@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tacha.data.frame import Frame
-from tacha.data.image import load_prepared
-from tacha.data.sample import Sample
 from tacha.errors import TachaError
-from tacha.fitting import calibrated
+from tacha.fitting import calibrated, glimpses
 from tacha.probe import Probe, telling_probe
 from tacha.reopening import Material
 from tacha.runtime import artefact as artefacts
@@ -85,7 +82,7 @@ def compress(path: Path, material: Material, wanted: Wanted, folder: Path) -> tu
     if prefix:
         made.append((prefix.rstrip("."), base))
     began = start_as_calibrated(original, material.runtime.get("threads"))
-    probe, before = telling_probe(material.data, Frame.of_card(original.card), began)
+    probe, before = telling_probe(material.data, material.data.view.frame, began)
     stored = {"f16": halved, "bf16": lambda a: _in_bf16(halved(a)), "bank8": lambda a: halved(banks_in_bytes(a))}
     for kind in wanted.kinds:
         if kind in stored:
@@ -155,7 +152,9 @@ def _int8(base: Artefact, material: Material, probe: Probe, wanted: Wanted) -> t
 
     int8 is measured, calibrated and run with everything else at f32, on an engine that has it.
     """
-    images = _prepared(material.data.train_samples, RANGED, material.data.frame)
+    learned = material.data.train_samples
+    spread = np.linspace(0, len(learned) - 1, min(RANGED, len(learned))).round().astype(int)
+    images = list(glimpses([learned[i] for i in spread], material.data.view, RANGED))
     least = min(probe.auroc(probe.scores(engine)) for engine in _able(base) or [start(base, BOTH[0])]) - wanted.budget
     on = base.card["calibrated_on"]["engine"]
     base = replace(
@@ -190,16 +189,6 @@ def _able(artefact: Artefact) -> list[Engine]:
     for name in BOTH:
         try:
             out.append(start(artefact, name))
-        except TachaError:
-            continue
-    return out
-
-
-def _prepared(samples: Sequence[Sample], most: int, frame: Frame) -> list[Image]:
-    out: list[Image] = []
-    for i in np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int):
-        try:
-            out.append(load_prepared(samples[i].path, frame)[0])
         except TachaError:
             continue
     return out

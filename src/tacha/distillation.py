@@ -170,7 +170,7 @@ def teach(path: Path, artefact: Artefact, engine: Engine, data: InspectionDataMo
         scorer = artefact.card["scorer"]["name"]
         raise TachaError(f"{path}: its scorer {scorer} gives no map for a student to learn; train with another scorer")
     learned, held = _parted(data)
-    teacher = Teacher(engine, detector_of(artefact).net, frame)
+    teacher = Teacher(engine, detector_of(artefact).net, data.view)
     with torch.inference_mode():
         length = teacher.net(torch.from_numpy(blank)).embedding.shape[1]
     settings = NETS.settings(
@@ -205,9 +205,9 @@ def _parted(data: InspectionDataModule) -> tuple[list[Sample], list[Sample]]:
 
     Padding teaches nothing, so only those that fill the frame.
     """
-    samples = [sample for sample in data.train_samples if _fills(data.frame, sample)]
+    samples = [sample for sample in data.train_samples if _fills(data.view.frame, sample)]
     if len(samples) < FEWEST:
-        which = f" that fill its frame of {data.frame}" if len(samples) < len(data.train_samples) else ""
+        which = f" that fill its frame of {data.view.frame}" if len(samples) < len(data.train_samples) else ""
         raise TachaError(
             f"{data.catalogue.root}: {len(samples)} good images{which} to teach a student with, and {FEWEST} are "
             "needed; add images of good parts and train again"

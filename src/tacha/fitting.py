@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from tacha.calibration import Calibration, calibrate
-from tacha.data.frame import over_image
-from tacha.data.image import load_prepared
+from tacha.data.image import Prepared
+from tacha.data.sample import Sample
+from tacha.data.view import View
 from tacha.detector import Detector, check_pair, unmarked
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet, Features
+from tacha.judging import batches, judge
 from tacha.progress import track
 from tacha.runtime.artefact import Artefact, pack
 from tacha.runtime.choice import to_calibrate
@@ -28,7 +30,7 @@ from tacha.scorers import SCORERS
 from tacha.versions import versions
 
 if TYPE_CHECKING:
-    from tacha.data.module import InspectionDataModule, SkippingLoader
+    from tacha.data.module import InspectionDataModule
     from tacha.nets import Net
 
 # Thresholds stand this much (relative) above the score they were set at, so that the very image that set one
@@ -38,15 +40,20 @@ PARITY_IMAGES = 16
 
 
 class FeatureStream:
-    """Good images as Features, a new pass at each iteration."""
+    """Good training images, or their tiles, as Features; a new pass at each iteration."""
 
-    def __init__(self, net: FeatureNet, loader: SkippingLoader, device: str = "cpu", label: str = "learning") -> None:
-        self.net, self.loader, self.device, self.label = net.to(device), loader, device, label
+    def __init__(
+        self, net: FeatureNet, data: InspectionDataModule, device: str = "cpu", label: str = "learning"
+    ) -> None:
+        self.net, self.device, self.label = net.to(device), device, label
+        self.loader, self.together = data.train_dataloader(), data.batch_size
 
     def __iter__(self) -> Iterator[Features]:
         with torch.inference_mode():
-            for images, _ in track(self.loader, len(self.loader), self.label):
-                images, valid = unmarked(images.to(self.device))
+            read = track(self.loader, len(self.loader), self.label)
+            every = chain.from_iterable(image.pieces for images, _ in read for image in images)
+            for pieces in batches(every, self.together):
+                images, valid = unmarked(torch.from_numpy(pieces).to(self.device))
                 features: Features = self.net(images) if valid.all() else self.net(images, valid)
                 yield features.cpu()
 
@@ -86,10 +93,10 @@ def fit_detector(
     check_pair(net.name, scorer_name, scorer_settings)
     began = time.perf_counter()
     torch.manual_seed(seed)
-    frame = data.frame
+    frame = data.view.frame
     detector = Detector(net.module, SCORERS.build(scorer_name, **scorer_settings), frame.pads)
     with torch.inference_mode():
-        detector.scorer.fit(FeatureStream(detector.net, data.train_dataloader(), device, f"{name}: learning"))
+        detector.scorer.fit(FeatureStream(detector.net, data, device, f"{name}: learning"))
     detector.cpu()
     net_card = {"name": net.name, "settings": net.settings}
     scorer_card = {"name": scorer_name, "settings": scorer_settings}
@@ -98,7 +105,7 @@ def fit_detector(
     card: dict[str, Any] = {
         "name": name,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "input": {**frame.to_dict(), "colour": "RGB", "range": [0, 1]},
+        "input": {**data.view.to_dict(), "colour": "RGB", "range": [0, 1]},
         "net": net_card,
         "scorer": scorer_card,
         "data": {
@@ -119,7 +126,9 @@ def fit_detector(
     seconds = time.perf_counter() - began
     refused: list[str] = []
     others = [name for name in ENGINES.names() if name != REFERENCE]
-    parity = compare(artefact, _probe(data), others, running=[engine], refused=refused)
+    parity = compare(
+        artefact, glimpses(data.validation_samples, data.view, PARITY_IMAGES), others, running=[engine], refused=refused
+    )
     artefact = replace(artefact, card={**artefact.card, "parity": [p.to_dict() for p in parity]})
     return Fitted(artefact, seconds, tuple(parity), engine, tuple(refused))
 
@@ -132,13 +141,12 @@ def calibrated(
     peaks: list[float] = []
     typical: list[float] = []
     loader = data.val_dataloader()
-    for images, _ in track(loader, len(loader), f"{name}: calibrating"):
-        outputs = engine(images.numpy())
-        scores += outputs[0].astype(float).tolist()
-        if len(outputs) > 1:
-            peaks += outputs[1].max((1, 2)).astype(float).tolist()
-            maps = zip(outputs[1], images.numpy(), strict=True)
-            typical += [float(np.median(over_image(anomaly_map, image))) for anomaly_map, image in maps]
+    read = track(loader, len(loader), f"{name}: calibrating")
+    for score, anomaly_map in judge(engine, chain.from_iterable(images for images, _ in read), data.batch_size):
+        scores.append(score)
+        if anomaly_map is not None:
+            peaks.append(float(anomaly_map.max()))
+            typical.append(float(np.median(anomaly_map)))
     if not scores:
         raise TachaError(f"{data.catalogue.root}: no held-out good image of {name} could be read; check the files")
     method, options = _named(settings)
@@ -160,17 +168,20 @@ def _raised(calibration: Calibration) -> Calibration:
     return replace(calibration, threshold=calibration.threshold + MARGIN * abs(calibration.threshold))
 
 
-def _probe(data: InspectionDataModule) -> Iterator[npt.NDArray[np.float32]]:
-    taken = 0
-    for sample in data.validation_samples:
-        if taken == PARITY_IMAGES:
-            return
-        try:
-            image, _ = load_prepared(sample.path, data.frame)
-        except TachaError:  # already listed by the loader that calibrated
-            continue
-        taken += 1
-        yield image
+def glimpses(samples: Sequence[Sample], view: View, most: int) -> Iterator[Prepared]:
+    """What an engine is given of the first `most` samples that can be read: each whole, or one tile of it, which lies
+    farther on in each."""
+
+    def readable() -> Iterator[Sequence[Prepared]]:
+        for sample in samples:
+            try:
+                yield view.read(sample.path).pieces
+            except TachaError:  # already listed by the loader that met it first
+                continue
+
+    count = min(most, len(samples))
+    for i, pieces in enumerate(islice(readable(), most)):
+        yield pieces[i * len(pieces) // count]
 
 
 def _named(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -13,25 +13,26 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.calibration import Calibration
-from tacha.data.frame import Frame, over_image
-from tacha.data.image import Prepared, load_prepared, prepare
+from tacha.data.view import Seen, View
 from tacha.errors import TachaError
 from tacha.inspection import Inspection, Region
+from tacha.judging import judge
 from tacha.regions import regions, upsample
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.choice import Choice, to_judge
 from tacha.runtime.engines import AUTO, Engine
 
+TOGETHER = 8  # tiles that go through the engine at once
+
 Image = npt.NDArray[np.uint8]
 
 
 class _Read(NamedTuple):
-    """An image ready for the engine, and the (width, height) that it came with."""
+    """An image ready for the engine, and where it came from."""
 
     path: Path | None
-    pixels: Prepared
-    size: tuple[int, int]
+    seen: Seen
 
 
 class Inspector:
@@ -54,7 +55,7 @@ class Inspector:
         self.engine = chosen.engine
         self.note = chosen.note
         self.card = artefact.card
-        self.frame = Frame.of_card(self.card)
+        self.view = View.of_card(self.card)
         self.calibration = Calibration.from_dict(self.card["calibration"])
         self.map_calibration = (
             Calibration.from_dict(self.card["map_calibration"]) if self.card.get("map_calibration") else None
@@ -118,18 +119,17 @@ class Inspector:
     def _read(self, image: str | os.PathLike[str] | Image) -> _Read:
         if isinstance(image, str | os.PathLike):
             path = Path(image)
-            return _Read(path, *load_prepared(path, self.frame))
-        pixels = _checked(image)
-        return _Read(None, prepare(pixels, self.frame), (pixels.shape[1], pixels.shape[0]))
+            return _Read(path, self.view.read(path))
+        return _Read(None, self.view.take(_checked(image)))
 
     def _judge_all(self, ready: Sequence[_Read]) -> Iterator[Inspection]:
-        outputs = self.engine(np.stack([image.pixels for image in ready]))
-        for i, image in enumerate(ready):
-            anomaly_map = over_image(outputs[1][i], image.pixels) if len(outputs) > 1 else None
-            yield self._judged(image, float(outputs[0][i]), anomaly_map)
+        judged = judge(self.engine, [image.seen for image in ready], max(len(ready), TOGETHER))
+        for image, (score, anomaly_map) in zip(ready, judged, strict=True):
+            yield self._judged(image.path, image.seen.size, score, anomaly_map)
 
-    def _judged(self, image: _Read, score: float, anomaly_map: npt.NDArray[np.float32] | None) -> Inspection:
-        path, size = image.path, image.size
+    def _judged(
+        self, path: Path | None, size: tuple[int, int], score: float, anomaly_map: npt.NDArray[np.float32] | None
+    ) -> Inspection:
         if not np.isfinite(score):
             raise TachaError(f"{path or 'image'}: the detector gave no finite score; run `tacha check` on the artefact")
         limit = self.map_calibration.threshold if self.map_calibration else None

@@ -14,12 +14,13 @@ from tacha.data.sample import Catalogue, Sample
 from tacha.data.splits import part_classes
 from tacha.errors import TachaError
 from tacha.features import NETS
+from tacha.tiling import Tiling
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-    from tacha.data.frame import Frame
     from tacha.data.module import InspectionDataModule
+    from tacha.data.view import View
     from tacha.features.base import FeatureNet
     from tacha.training.data import LearningData
     from tacha.training.learn import Learned
@@ -103,9 +104,9 @@ def aspect_of(settings: Mapping[str, Any]) -> str:
 
 
 def data_module(
-    catalogue: Catalogue, category: str | None, settings: Mapping[str, Any], frame: Frame | None = None
+    catalogue: Catalogue, category: str | None, settings: Mapping[str, Any], view: View | None = None
 ) -> InspectionDataModule:
-    """The images of a category (None: of all pooled) as every part of a run sees them; `frame`: a finished detector's.
+    """The images of a category (None: of all pooled) as every part of a run sees them; `view`: a finished detector's.
 
     One place, so that what calibrates a detector is what no net of the run learns from.
     """
@@ -113,9 +114,9 @@ def data_module(
 
     options = settings["data"]
     names = ("size", "batch_size", "num_workers", "holdout_share", "holdout_minimum")
-    shape: dict[str, Any] = {"frame": frame} if frame else {"aspect": aspect_of(settings)}
+    shape: dict[str, Any] = {"aspect": aspect_of(settings), "tiling": Tiling.of(options)} if view is None else {}
     chosen = {name: options[name] for name in names}
-    return InspectionDataModule(catalogue, category, seed=settings["seed"], **chosen, **shape)
+    return InspectionDataModule(catalogue, category, seed=settings["seed"], view=view, **chosen, **shape)
 
 
 def untrained(configuration: Mapping[str, Any], seed: int = 0) -> Net:

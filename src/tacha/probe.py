@@ -28,7 +28,7 @@ Image = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Probe:
-    """Prepared images [3, H, W]: held-out good ones, then the same with flaws drawn."""
+    """Prepared images [3, H, W]: held-out good ones, of a tiled detector a tile of each, then the same with flaws."""
 
     images: list[Image]
     labels: npt.NDArray[np.bool_]
@@ -72,9 +72,10 @@ def _drawn(data: InspectionDataModule) -> tuple[list[UInt8Image], list[UInt8Imag
     kinds = sorted(FLAWS)
     good: list[UInt8Image] = []
     flawed: list[UInt8Image] = []
-    for sample in track(data.validation_samples[:MOST], min(MOST, len(data.validation_samples)), "drawing flaws"):
+    most = min(MOST, len(data.validation_samples))
+    for sample in track(data.validation_samples[:MOST], most, "drawing flaws"):
         try:
-            pixels = read_image(sample.path)
+            pixels = data.view.part(read_image(sample.path), len(good) / most)
         except TachaError:  # listed when the detector was fitted
             continue
         for turn in range(len(kinds)):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tacha.data.frame import Frame
 from tacha.data.sample import Catalogue, Sample
+from tacha.data.view import View
 from tacha.errors import TachaError
 from tacha.runtime import artefact as artefacts
 
@@ -43,8 +43,8 @@ class Reopened:
         """
         from tacha.nets import data_module
 
-        frame = Frame.of_card(artefacts.read(artefact).card)
-        return data_module(self.catalogue, self._category(artefact)[1], self.settings, frame)
+        view = View.of_card(artefacts.read(artefact).card)
+        return data_module(self.catalogue, self._category(artefact)[1], self.settings, view)
 
     def material(self, artefact: Path) -> Material:
         """What an artefact of the run was made of. Raises TachaError as `data` does."""

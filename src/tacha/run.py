@@ -24,6 +24,7 @@ from tacha.metrics import Figure
 from tacha.nets import Net, Nets, aspect_of, data_module, model_of
 from tacha.report.html import write_report
 from tacha.runtime import artefact as artefacts
+from tacha.tiling import Tiling
 from tacha.versions import versions
 
 if TYPE_CHECKING:
@@ -134,6 +135,11 @@ def check_settings(settings: Settings) -> None:
     size = settings["data"]["size"]
     if not isinstance(size, int) or not 32 <= size <= 4096:
         raise TachaError(f"data.size={size!r}: give a whole number of pixels from 32 to 4096")
+    if Tiling.of(settings["data"]) is not None and model.learner is not None:
+        raise TachaError(
+            f"data.tile={settings['data']['tile']}: model={model.net} is trained on whole images; leave data.tile out, "
+            "or choose a frozen net (model=backbone)"
+        )
 
 
 def _check_preset(settings: Settings) -> None:
@@ -190,7 +196,7 @@ def _one(settings: Settings, nets: Nets, name: str, category: str | None, folder
     else:
         found.notes.append(f"{name}: no test images, so nothing was evaluated")
     if net.learned is not None:
-        test_pictures(net, name, settings["scorer"]["name"], result, data.frame, folder)
+        test_pictures(net, name, settings["scorer"]["name"], result, data.view.frame, folder)
     _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
     others = {label: scorer for label, scorer in settings["others"].items() if scorer != settings["scorer"]}
     for label, scorer in others.items():

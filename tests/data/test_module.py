@@ -27,7 +27,7 @@ def test_splits_and_batches(part: Path) -> None:
     assert not set(module.train_samples) & set(module.validation_samples)
     assert all(s.label == 0 and s.split == "train" for s in module.train_samples + module.validation_samples)
     batches = list(module.train_dataloader())
-    assert [tuple(images.shape) for images, _ in batches] == [(2, 3, 16, 16)] * 2
+    assert [[seen.pieces[0].shape for seen in images] for images, _ in batches] == [[(3, 16, 16)] * 2] * 2
     assert torch.cat([indices for _, indices in batches]).tolist() == [0, 1, 2, 3]
     for loader, n in ((module.val_dataloader(), 2), (module.test_dataloader(), 5), (module.predict_dataloader(), 5)):
         assert sum(len(indices) for _, indices in loader) == n

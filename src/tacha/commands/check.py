@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
 from tacha.commands.images import expand
 from tacha.data.frame import Frame
-from tacha.data.image import load_prepared, prepare
+from tacha.data.image import Prepared, prepare
+from tacha.data.view import View
 from tacha.runtime import artefact as artefacts
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.choice import to_judge
@@ -23,19 +25,15 @@ def run(asked: argparse.Namespace) -> int:
     """
     artefact = artefacts.read(asked.artefact)
     card = artefact.card
-    frame = Frame.of_card(card)
+    view = View.of_card(card)
     print(
         f"{asked.artefact}: whole. {card['name']}: {card['net']['name']} under {card['scorer']['name']}, "
-        f"{frame} px, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
+        f"{view}, fitted on {card['data']['train']} images, calibrated on {card['data']['held_out']}"
     )
     if asked.probe:
         return _probe(artefact)
-    if asked.images:
-        images = [load_prepared(path, frame)[0] for path in expand(asked.images)]
-    else:
-        rng = np.random.default_rng(0)
-        images = [rng.random(frame.shape, dtype=np.float32) * level for level in (1.0, 0.5, 0.1, 0.0)]
-        images.append(prepare(rng.integers(0, 256, (100, 300, 3), dtype=np.uint8), frame))  # padded, where any is
+    pieces = (piece for path in expand(asked.images) for piece in view.read(path).pieces)
+    images = pieces if asked.images else _made_up(view.frame)
     precision = asked.precision or card["calibrated_on"]["precision"]
     names = [e for e in ENGINES.names() if e != "torch" and (precision == "f32" or e == "openvino")]
     refused: list[str] = []
@@ -63,3 +61,11 @@ def _probe(artefact: Artefact) -> int:
         print(f"note: {found.note}")
     print(f"here it is judged by {found.engine.name} {found.engine.precision}")
     return 0
+
+
+def _made_up(frame: Frame) -> Iterator[Prepared]:
+    """Noise from bright to black, and a strip, which is padded where images are."""
+    rng = np.random.default_rng(0)
+    for level in (1.0, 0.5, 0.1, 0.0):
+        yield rng.random(frame.shape, dtype=np.float32) * np.float32(level)
+    yield prepare(rng.integers(0, 256, (100, 300, 3), dtype=np.uint8), frame)

@@ -233,7 +233,7 @@ def _check_file(path: Path) -> None:
 
 
 def _too_large(name: str, size: str, limit: int) -> str:
-    return f"{name}: {size}, more than the {limit:,} allowed; make the image smaller or cut it into tiles"
+    return f"{name}: {size}, more than the {limit:,} allowed; make the image smaller or cut it into several files"
 
 
 def _name(source: Source) -> str:

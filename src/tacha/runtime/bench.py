@@ -187,7 +187,7 @@ def _serve(variant: Variant, threads: int, seed: int, line: Connection) -> None:
 
 
 class _Timed:
-    """An engine that says how long its last call took."""
+    """An engine that adds up how long its calls took."""
 
     def __init__(self, engine: Any) -> None:
         self.engine, self.name, self.precision, self.seconds = engine, engine.name, engine.precision, 0.0
@@ -195,7 +195,7 @@ class _Timed:
     def __call__(self, images: Any) -> Any:
         began = time.perf_counter()
         outputs = self.engine(images)
-        self.seconds = time.perf_counter() - began
+        self.seconds += time.perf_counter() - began
         return outputs
 
 
@@ -209,13 +209,14 @@ class _Server:
         self.engine = _Timed(start(artefact, variant.engine, variant.precision, threads))
         self.inspector = Inspector(artefact, self.engine)
         self.seed = seed
-        frame = self.inspector.frame
+        frame = self.inspector.view.frame
         self.engine(np.zeros((1, *frame.shape), np.float32))
         card = artefact.card
         self.about = {"category": card["name"], "net": card["net"]["name"], "scorer": card["scorer"]["name"]}
         self.about |= {"frame": str(frame), "threads": threads}
 
     def judge(self, path: Path) -> tuple[float, float, str]:
+        self.engine.seconds = 0.0
         began = time.perf_counter()
         found = self.inspector.inspect(path)
         return 1e3 * (time.perf_counter() - began), 1e3 * self.engine.seconds, found.verdict

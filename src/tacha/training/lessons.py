@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
-from tacha.data.frame import Frame
 from tacha.data.image import UInt8Image, read_image
 from tacha.data.sample import Sample
 from tacha.data.variety import small, varied
+from tacha.data.view import View
 from tacha.errors import TachaError
 from tacha.features.base import FeatureNet
 from tacha.features.student import Student
@@ -49,10 +49,13 @@ class Lessons:
 
 
 class Teacher:
-    """A detector that is asked: its map by an engine, its embedding by its net. Pictures fill its frame."""
+    """A detector that is asked: its map by an engine, its embedding by its net.
 
-    def __init__(self, engine: Engine, net: FeatureNet, frame: Frame) -> None:
-        self.engine, self.net, self.frame = engine, net, frame
+    Pictures fill its frame; of a detector that sees tiles they are tiles.
+    """
+
+    def __init__(self, engine: Engine, net: FeatureNet, view: View) -> None:
+        self.engine, self.net, self.view, self.frame = engine, net, view, view.frame
 
     @torch.inference_mode()
     def lessons(self, student: Student, samples: Sequence[Sample], draws: int, seed: int, label: str) -> Lessons:
@@ -93,9 +96,10 @@ class Teacher:
                 image = read_image(sample.path)
             except TachaError:  # listed when the detector was fitted
                 continue
-            own = small(image, self.frame.whole.size)
-            for _ in range(draws):
-                yield varied(image, own if other is None else other, self.frame.whole.size, rng)
+            for draw in range(draws):
+                part = self.view.part(image, draw / draws)
+                own = small(part, self.frame.whole.size)
+                yield varied(part, own if other is None else other, self.frame.whole.size, rng)
             other = own
 
 
