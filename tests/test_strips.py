@@ -67,7 +67,7 @@ def inspector(run: Path) -> Inspector:
 def test_the_frame_is_that_of_most_images(run: Path, inspector: Inspector) -> None:
     assert inspector.card["input"] == {"height": 32, "width": 224, "aspect": "keep", "colour": "RGB", "range": [0, 1]}
     material = reopen(run).material(run / "wire.tacha")
-    assert material.data.frame == inspector.frame == Frame(32, 224)
+    assert material.data.view.frame == inspector.view.frame == Frame(32, 224)
 
 
 def test_a_flaw_is_where_it_is_whatever_lies_around(inspector: Inspector) -> None:
@@ -113,7 +113,7 @@ def test_pictures_of_any_shape_are_judged_alike_by_all_engines(shape: tuple[int,
 def test_smaller_banks_and_int8_know_padding(run: Path) -> None:
     material = reopen(run).material(run / "wire.tacha")
     fewer = with_fewer_rows(artefacts.read(run / "wire.tacha"), 60)
-    images = [load_prepared(s.path, material.data.frame)[0] for s in material.data.train_samples]
+    images = [load_prepared(s.path, material.data.view.frame)[0] for s in material.data.train_samples]
     assert any(image.min() < 0 for image in images)
     variant = in_int8(fewer, images, Plan(("MatMul",)), "onnxruntime")
     flawed = strip(np.random.default_rng(5), flawed=True)[:, 200:440]
@@ -129,7 +129,7 @@ def test_an_older_artefact_squashes(run: Path, artefact_path: Path, tmp_path: Pa
     stored = artefacts.read(artefact_path)
     card = {**stored.card, "schema": 1, "input": {"size": 64, "colour": "RGB", "range": [0, 1]}}
     old = load(artefacts.write(replace(stored, card=card), tmp_path / "old.tacha"), "torch")
-    assert old.frame == Frame.squashed(64)
+    assert old.view.frame == Frame.squashed(64)
     image = np.random.default_rng(0).integers(0, 256, (40, 100, 3), dtype=np.uint8)
     squashed = np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))
     assert old.inspect(image).score == pytest.approx(load(artefact_path, "torch").inspect(squashed).score, rel=1e-5)

@@ -104,7 +104,7 @@ def test_a_batch_gives_what_single_images_give(artefact_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ENGINES.names():
         inspector = load(artefact_path, engine=name)
-        images = rng.random((3, *inspector.frame.shape), dtype=np.float32)
+        images = rng.random((3, *inspector.view.frame.shape), dtype=np.float32)
         together = inspector.engine(images)[0]
         alone = [float(inspector.engine(image[None])[0][0]) for image in images]
         np.testing.assert_allclose(together, alone, rtol=1e-4)
@@ -116,7 +116,7 @@ def test_bf16_is_only_used_when_asked(artefact_path: Path) -> None:
     rng = np.random.default_rng(0)
     plain, lower = load(artefact_path), load(artefact_path, precision="bf16")
     assert (plain.engine.precision, lower.engine.precision) == ("f32", "bf16")
-    image = rng.random((1, *plain.frame.shape), dtype=np.float32)
+    image = rng.random((1, *plain.view.frame.shape), dtype=np.float32)
     assert float(lower.engine(image)[0][0]) == pytest.approx(float(plain.engine(image)[0][0]), rel=0.2)
 
 
