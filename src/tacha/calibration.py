@@ -52,6 +52,11 @@ class Calibration:
         n = len(self.good_scores)
         return (1 + n - bisect_left(self.good_scores, _not_nan(score))) / (n + 1)
 
+    @property
+    def magnitude(self) -> float:
+        """How large scores are: the unit for small differences, since a standardised score's threshold may be near 0."""
+        return max(*(abs(score) for score in self.good_scores), abs(self.threshold), 1e-12)
+
     def guarantee(self) -> str:
         """One sentence: what this threshold promises, and what it does not."""
         n = len(self.good_scores)

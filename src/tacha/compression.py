@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tacha.calibration import Calibration
 from tacha.errors import TachaError
 from tacha.fitting import calibrated, glimpses
 from tacha.probe import Probe, telling_probe
@@ -56,7 +57,7 @@ class Compressed:
     images: int
     changed_verdicts: int
     between_engines: int | None  # verdicts on which the two engines differ; None where one cannot run it
-    largest_difference: float  # of a score, relative to the original's threshold
+    largest_difference: float  # of a score, relative to the original's `Calibration.magnitude`
     drawn_auroc: float
     drawn_auroc_before: float
     recalibrated: bool
@@ -117,13 +118,13 @@ def _checked(
     name, on = str(original.card["name"]), variant.card["calibrated_on"]
     engine = start_as_calibrated(variant, material.runtime.get("threads"))
     after = probe.scores(engine)
-    threshold = float(original.card["calibration"]["threshold"])
-    moved = float(np.abs(after - before).max() / max(abs(threshold), 1e-12))
+    calibration = Calibration.from_dict(original.card["calibration"])
+    moved = float(np.abs(after - before).max() / calibration.magnitude)
     recalibrated = moved > TOLERANCE
     if recalibrated:
         variant = calibrated(variant, engine, material.data, name, material.calibration)
     now = float(variant.card["calibration"]["threshold"])
-    changed = int(((after > now) != (before > threshold)).sum())
+    changed = int(((after > now) != (before > calibration.threshold)).sum())
     between = None
     if on["precision"] == "f32" and len(able := _able(variant)) == len(BOTH):
         one, other = (probe.scores(running) > now for running in able)

@@ -224,7 +224,7 @@ def _fitted(
     found.notes += fitted.refused
     found.notes += [
         f"{name}: {p.engine} and torch differ under {scorer['name']}: {p.changed_verdicts} verdicts of {p.images}, "
-        f"scores by {p.largest_difference:.2g} of the threshold"
+        f"scores by {p.largest_difference:.2g} of the largest of good images"
         for p in fitted.parity
         if not p.agrees
     ]

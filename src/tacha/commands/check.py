@@ -42,7 +42,7 @@ def run(asked: argparse.Namespace) -> int:
     for r in results:
         print(
             f"{r.engine} {r.precision} against {against} f32: {r.changed_verdicts} changed verdicts of {r.images}, "
-            f"scores within {r.largest_difference:.2g} of the threshold"
+            f"scores within {r.largest_difference:.2g} of the largest of good images"
         )
     for line in refused:
         print(f"note: {line}")

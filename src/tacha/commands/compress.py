@@ -74,7 +74,7 @@ def table(found: list[Compressed]) -> Table:
             c.path.stem,
             f"{c.mib:.1f}",
             f"{c.mib_before:.1f}",
-            f"{100 * c.largest_difference:.2g} % of the threshold",
+            f"{100 * c.largest_difference:.2g} % of the largest",
             f"{c.changed_verdicts} of {c.images}",
             "–" if c.between_engines is None else f"{c.between_engines} of {c.images}",
             f"{c.drawn_auroc:.3f}",

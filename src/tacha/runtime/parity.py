@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tacha.calibration import Calibration
 from tacha.errors import TachaError
 from tacha.runtime.artefact import Artefact
 from tacha.runtime.engines import REFERENCE, Engine, start
@@ -25,7 +26,7 @@ class Parity:
     precision: str
     images: int
     changed_verdicts: int
-    largest_difference: float  # relative to the threshold
+    largest_difference: float  # relative to `Calibration.magnitude`
 
     @property
     def agrees(self) -> bool:
@@ -48,14 +49,16 @@ def compare(
     running: Sequence[Engine] = (),
     refused: list[str] | None = None,
 ) -> list[Parity]:
-    """Score every image [3, H, W] on each engine and on a reference at f32. Differences are relative to the threshold.
+    """Score every image [3, H, W] on each engine and on a reference at f32.
 
-    The reference is `reference_of(artefact)`, which is not compared with itself.
+    Differences are relative to `Calibration.magnitude`. The reference is `reference_of(artefact)`, which is not
+    compared with itself.
     Engines in `running` already have the artefact loaded and are not started again. One that does not take it raises
     TachaError, or is passed over where `refused` is given, which then says why.
     """
     ready = {(engine.name, engine.precision): engine for engine in running}
-    threshold = float(artefact.card["calibration"]["threshold"])
+    calibration = Calibration.from_dict(artefact.card["calibration"])
+    threshold = calibration.threshold
     batches = [image[None] for image in images]
     against = reference_of(artefact)
     reference = start(artefact, against)
@@ -72,7 +75,7 @@ def compare(
             refused.append(str(error))
             continue
         scores = np.array([float(engine(b)[0][0]) for b in batches])
-        differences = np.abs(scores - expected) / max(abs(threshold), 1e-12)
+        differences = np.abs(scores - expected) / calibration.magnitude
         out.append(
             Parity(
                 engine=name,
