@@ -146,3 +146,10 @@ def test_damaged(data):
 def test_bad_input(method, good, settings, message):
     with pytest.raises(TachaError, match=message):
         calibrate(method, good, **settings)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"), [([-3.0, -1.0, 0.0001], 3.0), ([0.5, 2.0], 2.0), ([0.0, 0.0], 1e-12), ([-1e-20], 1e-12)]
+)
+def test_magnitude_is_of_the_scores_where_the_threshold_is_near_zero(scores, expected):
+    assert calibrate("percentile", scores).magnitude == expected

@@ -54,7 +54,7 @@ class Calibration:
 
     @property
     def magnitude(self) -> float:
-        """How large scores are: the unit for small differences, since a standardised score's threshold may be near 0."""
+        """How large scores are: the unit for differences, since a standardised score's threshold may be near 0."""
         return max(*(abs(score) for score in self.good_scores), abs(self.threshold), 1e-12)
 
     def guarantee(self) -> str:
