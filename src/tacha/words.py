@@ -15,7 +15,7 @@ LANGUAGES = (SOURCE, "es")
 
 @functools.cache
 def words(language: str) -> gettext.NullTranslations:
-    """What turns English into a language: its `gettext` and `ngettext`, as Jinja's `install_gettext_translations` takes.
+    """What turns English into a language: its `gettext` and `ngettext`, as Jinja's i18n extension takes it.
 
     Raises TachaError where there is no such language. A message the catalogue lacks stays English.
     """
