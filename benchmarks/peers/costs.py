@@ -19,15 +19,15 @@ from peers.worker import StoppedError, Worker, WorkerError, environment
 
 TIMES = 10  # as many images, for the memory
 IMPORTS = {
-    "tacha": "from tacha import fit",
-    "anomalib": "from anomalib.engine import Engine",
-    "anomavision": "from anomavision import Padim",
+    "tacha": ("import tacha", "from tacha import fit"),
+    "anomalib": ("from anomalib.engine import Engine",),
+    "anomavision": ("from anomavision import Padim",),
 }
 
 
 def start_up(pythons: dict[str, Path], plan: Plan) -> list[dict[str, Any]]:
     """Seconds until Python has imported what fits a detector, and until the command has said how it is used."""
-    rows: list[dict[str, Any]] = [{"peer": peer, "statement": IMPORTS[peer]} for peer in pythons]
+    rows: list[dict[str, Any]] = [{"peer": peer, "statement": said} for peer in pythons for said in IMPORTS[peer]]
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for _ in range(plan.rounds):
         for row in rows:
@@ -41,15 +41,15 @@ def start_up(pythons: dict[str, Path], plan: Plan) -> list[dict[str, Any]]:
             called = [str(command)] if command.exists() else [str(python), "-m", peer]
             try:
                 said = _run([str(python), "-c", code], peer, plan)
-                times[peer, "import"].append(float(said.split()[-1]))
+                times[row["statement"], "import"].append(float(said.split()[-1]))
                 began = time.perf_counter()
                 _run([*called, "--help"], peer, plan)
-                times[peer, "help"].append(time.perf_counter() - began)
+                times[row["statement"], "help"].append(time.perf_counter() - began)
             except (OSError, subprocess.SubprocessError) as error:
                 row["failed"] = " ".join(str(error).split())[:300]
     for row in rows:
         for what in ("import", "help"):
-            if found := times[row["peer"], what]:
+            if found := times[row["statement"], what]:
                 row[f"{what}_seconds"] = [statistics.median(found), min(found), max(found)]
     return rows
 

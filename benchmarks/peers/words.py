@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from peers.aims import aims, table
+
 DEFAULT = "tacha-balanced"  # what ratios are to
 NONE = "–"
 OPTIONS = ("limit", "rounds", "threads", "patience", "fits", "train", "test", "seed")
@@ -23,8 +25,8 @@ def in_short(results: Sequence[Result], pictures: Mapping[str, str]) -> str:
 
 
 def in_full(results: Sequence[Result], costs: Result | None, pictures: Mapping[str, str]) -> str:
-    """The same with more columns, then start-up and memory."""
-    parts: list[str] = []
+    """The aims, the same with more columns, then start-up and memory."""
+    parts = ["### The aims\n" + table(aims(results, costs))]
     for result in results:
         parts.append(_table(result, pictures, [*COLUMNS, *MORE]))
         if any("auroc_below_lead" in row for row in result["rows"]):
