@@ -7,7 +7,6 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -16,6 +15,7 @@ from tacha.files import write_text
 from tacha.report.compare import MEAN, PICTURES, Comparison, Judged, by_setting, lower_is_better, over_seeds
 from tacha.report.compare_plots import interval_plot
 from tacha.report.curves import Curve, curve_plots
+from tacha.report.environment import render
 from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.tables import GROUPS, NAMES, number
 
@@ -93,17 +93,14 @@ def write_comparison(
 
     `measured` is what a bench of the best entries found. Raises TachaError for a metric that no run has.
     """
-    from jinja2 import Environment, StrictUndefined
-
     check_metric(comparison, metric)
     order = [metric, *(m for m in comparison.metrics if m != metric)]
     plotted = [m for m in dict.fromkeys([metric, *PLOTTED]) if m in order]
     tables = {m: _table(comparison, m, folder if m in plotted else None) for m in order}
     curves = [(f"{run.label} · {c.name}", c) for run in comparison.runs for c in run.curves]
     plots = curve_plots(curves, folder / "figures" / "curves.png")
-    template = files("tacha.report").joinpath("compare.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = environment.from_string(template).render(
+    text = render(
+        "compare.html.j2",
         headline=headline(comparison, metric),
         columns=comparison.columns,
         first=[tables[m] for m in plotted],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tacha.errors import TachaError
 from tacha.files import write_text
 from tacha.metrics.ranking import auroc
 from tacha.report.curves import curve_plots, net_folders, read_curves
+from tacha.report.environment import render
 from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.plots import roc_plot, score_plot
 from tacha.report.reading import read_metrics, read_predictions, read_text
@@ -39,16 +39,13 @@ def write_report(run_dir: str | Path) -> Path:
     The folder holds metrics.json, predictions.csv, config.yaml and the gallery's pictures. Raises TachaError,
     naming the file, where one is missing or cannot be read.
     """
-    from jinja2 import Environment, StrictUndefined
-
     folder = Path(run_dir)
     rows, run = read_metrics(folder / "metrics.json")
     predictions = read_predictions(folder / "predictions.csv")
     calibration: Mapping[str, Any] = run.get("calibration") or {}
     scores = _by_detector(predictions, calibration)
-    template = files("tacha.report").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = environment.from_string(template).render(
+    text = render(
+        "report.html.j2",
         run=run,
         about=_about(run),
         headline=headline(rows, predictions, calibration),
