@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tacha import __version__
 from tacha.errors import TachaError
+from tacha.words import LANGUAGES
 
 ENGINES = ("openvino", "onnxruntime", "torch")
 
@@ -106,10 +107,12 @@ def parser() -> argparse.ArgumentParser:
     data = verbs.add_parser("data", help="look at a data set, or write the sample set").add_subparsers(
         dest="what", metavar="WHAT", required=True
     )
-    look = data.add_parser("check", help="counts, sizes, unreadable files, leaks, masks")
+    look = data.add_parser("check", help="counts, sizes, unreadable files, leaks, masks, what is unusual")
     look.add_argument("root", metavar="DIR")
     look.add_argument("--layout", default="auto", help="mvtec, ok_ko, classes, folder, csv (default: told by looking)")
     look.add_argument("--json", metavar="FILE", help="write what was found")
+    look.add_argument("--page", metavar="FILE", help="write it as one HTML page with pictures")
+    look.add_argument("--language", choices=LANGUAGES, default="en", help="of the page (default: en)")
     sample = data.add_parser("sample", help="write the embedded sample set in MVTec AD's layout")
     sample.add_argument("root", metavar="DIR")
     sample.add_argument("--seed", type=int, default=0)

@@ -18,12 +18,23 @@ def run(asked: argparse.Namespace) -> int:
 
         print(write_sample_set(Path(asked.root), seed=asked.seed))
         return 0
-    from tacha.data.check import check, render
+    return _check(asked)
 
-    if asked.json:
-        check_file(Path(asked.json))
-    result = check(Path(asked.root), asked.layout)
-    render(result, Console())
-    if asked.json:
-        write_text(Path(asked.json), json.dumps(result.to_dict(), indent=1) + "\n")
+
+def _check(asked: argparse.Namespace) -> int:
+    from tacha.data.check import check, render
+    from tacha.data.thumbnails import Album
+
+    for name in (asked.json, asked.page):
+        if name:
+            check_file(Path(name))
+    with Album() as album:
+        result = check(Path(asked.root), asked.layout, album=album if asked.page else None)
+        render(result, Console())
+        if asked.json:
+            write_text(Path(asked.json), json.dumps(result.to_dict(), indent=1) + "\n")
+        if asked.page:
+            from tacha.report.explore import write_exploration
+
+            print(write_exploration(result, album, Path(asked.page), asked.language))
     return int(any(p.severity != "note" for p in result.problems))

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +14,26 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tacha.data.alike import Alike
+from tacha.data.explore import Exploration, Seen, explore
 from tacha.data.image import open_image, read_mask, to_rgb
 from tacha.data.layouts import read_catalogue
 from tacha.data.layouts.mvtec import category_folders, mask_folder
 from tacha.data.layouts.walk import walk
 from tacha.data.sample import Catalogue, Sample
+from tacha.data.separation import LABELS, Ranked, Separation, of_flaws
+from tacha.data.thumbnails import Album, small, small_colours, small_edges, small_mask
+from tacha.data.traits import laplacian, measure
+from tacha.data.unusual import KNOWN, NEAREST, Unusual
 from tacha.errors import TachaError
+from tacha.progress import track
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SEVERITIES = ("error", "warning", "note")
 
-_THUMBNAIL = 32
-_ALIKE = 3  # grey levels between thumbnails: what saving as JPEG changes, far less than a second photograph does
+LINES = 10  # of a kind that a terminal is given; the page and the JSON have them all
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,18 @@ class CheckResult:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     leaks: list[tuple[Path, ...]] = field(default_factory=list)
     duplicates: list[tuple[Path, ...]] = field(default_factory=list)
-    near_duplicates: list[tuple[Path, Path]] = field(default_factory=list)
     empty_masks: list[Path] = field(default_factory=list)
     missing_masks: list[Path] = field(default_factory=list)
     mismatched_masks: list[tuple[Path, str]] = field(default_factory=list)
     orphan_masks: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    exploration: Exploration = field(default_factory=Exploration)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def near_duplicates(self) -> list[tuple[Path, Path]]:
+        """Pairs that are nearly the same image, those across training and test split first."""
+        return [a.paths for a in self.exploration.alike]
 
     @property
     def images(self) -> int:
@@ -95,6 +107,7 @@ class CheckResult:
             "mismatched_masks": [{"path": str(p), "reason": reason} for p, reason in self.mismatched_masks],
             "orphan_masks": [str(p) for p in self.orphan_masks],
             "problems": [{"severity": p.severity, "message": p.message} for p in self.problems],
+            "exploration": self.exploration.to_dict(),
         }
 
 
@@ -103,26 +116,28 @@ def check(
     layout: str = "auto",
     categories: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    album: Album | None = None,
 ) -> CheckResult:
-    """Read every image and mask of a data set and list what is wrong with it.
+    """Read every image and mask of a data set once, measure it, and list what is wrong with it.
 
-    `progress(done, total)` is called after each image. Raises TachaError only when there is nothing to check:
-    no folder, no known layout, no images.
+    `progress(done, total)` is called after each image; an `album` is given a small picture of each. Raises TachaError
+    only when there is nothing to check: no folder, no known layout, no images.
     """
     catalogue = read_catalogue(root, layout, categories, require_good=False)
-    result = CheckResult(Path(root), catalogue.layout, _counts(catalogue))
+    result = CheckResult(Path(root), catalogue.layout, _counts(catalogue), notes=list(catalogue.notes))
     hashes: dict[str, list[Sample]] = {}
-    thumbnails: dict[str, list[tuple[Path, npt.NDArray[np.float32]]]] = {}
+    seen: list[Seen] = []
     masked = any(s.mask for s in catalogue)
-    for done, sample in enumerate(catalogue, 1):
-        size = _check_image(sample, result, hashes, thumbnails)
-        _check_mask(sample, size, masked, result)
+    for done, sample in enumerate(track(catalogue, len(catalogue), "reading"), 1):
+        found = _check_image(sample, result, hashes, album)
+        mask = _check_mask(sample, found and found[1].size, masked, result)
+        if found is not None:
+            seen.append(_seen(sample, *found, mask))
         if progress is not None:
             progress(done, len(catalogue))
     for group in hashes.values():
         _sort_copies(group, result)
-    for seen in thumbnails.values():
-        result.near_duplicates += _near_duplicates(seen)
+    result.exploration = explore(seen)
     result.orphan_masks = _orphans(catalogue)
     result.problems = _problems(result, catalogue)
     return result
@@ -163,11 +178,9 @@ def _counts(catalogue: Catalogue) -> dict[str, dict[str, dict[str, int]]]:
 
 
 def _check_image(
-    sample: Sample,
-    result: CheckResult,
-    hashes: dict[str, list[Sample]],
-    thumbnails: dict[str, list[tuple[Path, npt.NDArray[np.float32]]]],
-) -> tuple[int, int] | None:
+    sample: Sample, result: CheckResult, hashes: dict[str, list[Sample]], album: Album | None
+) -> tuple[bool, Image.Image] | None:
+    """Whether the image is the first of its pixels, and the image; None where it cannot be read."""
     try:
         image = open_image(sample.path)
         pixels = to_rgb(image, str(sample.path))
@@ -178,28 +191,41 @@ def _check_image(
     result.modes[image.mode] += 1
     digest = hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     hashes.setdefault(digest, []).append(sample)
-    if sample.split == "train" and len(hashes[digest]) == 1:
-        side = (_THUMBNAIL, _THUMBNAIL)
-        small = Image.fromarray(pixels).convert("L").resize(side, Image.Resampling.BOX)
-        thumbnails.setdefault(sample.category, []).append((sample.path, np.asarray(small, np.float32).ravel()))
-    return image.size
+    shown = Image.fromarray(pixels)
+    if album is not None:
+        album.add(sample.path, shown)
+    return len(hashes[digest]) == 1, shown
 
 
-def _check_mask(sample: Sample, size: tuple[int, int] | None, masked: bool, result: CheckResult) -> None:
+def _check_mask(
+    sample: Sample, size: tuple[int, int] | None, masked: bool, result: CheckResult
+) -> npt.NDArray[np.bool_] | None:
+    """The mask, where there is one that can be read and has its image's size."""
     if sample.mask is None:
         if sample.label and masked:
             result.missing_masks.append(sample.path)
-        return
+        return None
     try:
         mask = read_mask(sample.mask)
     except TachaError as error:
         result.unreadable.append((sample.mask, str(error).removeprefix(f"{sample.mask}: ")))
-        return
+        return None
+    if sample.label and not mask.any():
+        result.empty_masks.append(sample.mask)
     if size is not None and mask.shape != size[::-1]:
         reason = f"mask {mask.shape[1]}x{mask.shape[0]}, image {size[0]}x{size[1]}"
         result.mismatched_masks.append((sample.mask, reason))
-    if sample.label and not mask.any():
-        result.empty_masks.append(sample.mask)
+        return None
+    return mask
+
+
+def _seen(sample: Sample, first: bool, image: Image.Image, mask: npt.NDArray[np.bool_] | None) -> Seen:
+    edges = laplacian(image)
+    traits = measure(image, edges, sample.path.stat().st_size)
+    grey = small(image)
+    layers = {"brightness": grey, "contrast": grey, "sharpness": small_edges(edges), **small_colours(image)}
+    seen = Seen(sample, traits, grey, layers, first=first)
+    return seen if mask is None else replace(seen, share=float(mask.mean()), mask=small_mask(mask))
 
 
 def _sort_copies(group: list[Sample], result: CheckResult) -> None:
@@ -211,23 +237,6 @@ def _sort_copies(group: list[Sample], result: CheckResult) -> None:
         result.leaks.append(paths)
     else:
         result.duplicates.append(paths)
-
-
-def _near_duplicates(seen: list[tuple[Path, npt.NDArray[np.float32]]]) -> list[tuple[Path, Path]]:
-    """Pairs whose thumbnails differ nowhere by more than a few levels; only neighbours in mean level can."""
-    if not seen:
-        return []
-    means = np.array([thumbnail.mean() for _, thumbnail in seen])
-    order = np.argsort(means, kind="stable")
-    means, stack = means[order], np.stack([seen[i][1] for i in order])
-    pairs = []
-    for i in range(len(order)):
-        end = int(np.searchsorted(means, means[i] + 1, side="right"))
-        near = np.abs(stack[i + 1 : end] - stack[i]).max(axis=1, initial=0) <= _ALIKE
-        for j in np.flatnonzero(near):
-            first, second = sorted((int(order[i]), int(order[i + 1 + j])))
-            pairs.append((seen[first][0], seen[second][0]))
-    return sorted(pairs)
 
 
 def _orphans(catalogue: Catalogue) -> list[Path]:
@@ -258,9 +267,56 @@ def _problems(result: CheckResult, catalogue: Catalogue) -> list[Problem]:
     problems += [Problem("warning", f"{p}: flawed image without a mask") for p in result.missing_masks]
     problems += [Problem("warning", f"{p}: mask without an image") for p in result.orphan_masks]
     problems += [Problem("warning", f"{_names(g)}: the same image twice") for g in result.duplicates]
-    problems += [Problem("note", f"{_names(pair)}: nearly the same training image") for pair in result.near_duplicates]
+    alike = result.exploration.alike
+    problems += _few("warning", [f"{_names(a.paths)}: {_alike(a)}" for a in alike if a.kind == "leak"])
+    told = [("note" if of_flaws(g) else "warning", _told(g)) for g in grouped(result.exploration.told)]
+    problems += [Problem(severity, line) for severity, line in told if severity == "warning"]
+    problems += _few("note", [f"{_names(a.paths)}: {_alike(a)}" for a in alike if a.kind != "leak"])
+    problems += [Problem(severity, line) for severity, line in told if severity == "note"]
+    problems += _few("note", [_unusual(u) for u in result.exploration.unusual])
     problems += [Problem("note", note) for note in catalogue.notes]
     return problems
+
+
+def _few(severity: str, lines: Sequence[str]) -> list[Problem]:
+    more = [f"{len(lines) - LINES} more like the last; all are in --page FILE.html and --json FILE"]
+    return [Problem(severity, line) for line in [*lines[:LINES], *(more if len(lines) > LINES else [])]]
+
+
+def _alike(a: Alike) -> str:
+    where = {"leak": "in train and test", "labels": "judged good and flawed", "repeat": "twice"}[a.kind]
+    return f"nearly the same image {where}{', mirrored or turned' if a.turned else ''}"
+
+
+def grouped(separations: Sequence[Separation]) -> list[list[Separation]]:
+    """Those of one category and one comparison together, in the order they come."""
+    groups: dict[tuple[str, str], list[Separation]] = {}
+    for s in separations:
+        groups.setdefault((s.category, s.between), []).append(s)
+    return list(groups.values())
+
+
+def _told(group: Sequence[Separation]) -> str:
+    s = group[0]
+    first, second = s.counts
+    text = f"AUROC {_ranked(s.auroc)}, {first} against {second}"
+    if s.outside is not None:
+        text += f"; with the flaws' own pixels left out {_ranked(s.outside)}"
+    title = KNOWN[s.trait].title
+    more = f"; likewise {', '.join(KNOWN[s.trait].title for s in group[1:])}" if group[1:] else ""
+    if s.between == LABELS:
+        return f"{s.category}: {title} alone tells flawed from good ({text}){more}"
+    return f"{s.category}: good training and good test images differ in {title} ({text}){more}"
+
+
+def _ranked(r: Ranked) -> str:
+    return f"{r.value:.2f} [{r.low:.2f}-{r.high:.2f}]"
+
+
+def _unusual(u: Unusual) -> str:
+    r = u.reasons[0]
+    usual = f"up to {r.high:.4g}" if r.trait == NEAREST.name else f"{r.low:.4g} to {r.high:.4g}"
+    return f"{u.path}: unusual among the good images: {KNOWN[r.trait].title} {r.value:.4g}, usual is {usual}"
 
 
 def _names(paths: Sequence[Path]) -> str:

@@ -22,7 +22,7 @@ class Picture:
 
 def png(path: Path) -> str:
     """A PNG file as the source of an <img>, byte for byte."""
-    return _embedded("image/png", path.read_bytes())
+    return embedded("image/png", path.read_bytes())
 
 
 def thumbnail(path: Path, side: int) -> str:
@@ -37,8 +37,9 @@ def thumbnail(path: Path, side: int) -> str:
     picture.thumbnail((side, side))
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=85)
-    return _embedded("image/jpeg", buffer.getvalue())
+    return embedded("image/jpeg", buffer.getvalue())
 
 
-def _embedded(kind: str, data: bytes) -> str:
+def embedded(kind: str, data: bytes) -> str:
+    """A picture's bytes as the source of an <img>."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
