@@ -13,6 +13,7 @@ from tacha.errors import TachaError
 from tacha.words import LANGUAGES
 
 ENGINES = ("openvino", "onnxruntime", "torch")
+LANGUAGES = ("en", "es")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -126,6 +127,20 @@ def parser() -> argparse.ArgumentParser:
     )
     _measuring(compare.add_argument_group("with --bench"))
 
+    cluster = verbs.add_parser("cluster", help="embeddings of test images, in two planes, clustered without labels")
+    cluster.add_argument("source", metavar="RUN|ARTEFACT", help="a run folder, or a .tacha file")
+    cluster.add_argument("--data", metavar="DIR", help="a data set with test images (default: the run's own)")
+    cluster.add_argument("--layout", default="auto", help="of --data (default: told by looking)")
+    cluster.add_argument("--category", help="of --data, where there are several (default: the artefact's)")
+    cluster.add_argument("--images", nargs="+", help="images without labels instead: files, folders, patterns")
+    cluster.add_argument("--min-samples", type=int, default=5, help="images that make a place dense (default: 5)")
+    cluster.add_argument("--eps", type=float, help="reach of DBSCAN (default: the knee of the k-distances)")
+    cluster.add_argument("--components", type=int, default=2, help="principal components clustered (default: 2)")
+    cluster.add_argument("--perplexity", type=float, default=30.0, help="of t-SNE (default: 30)")
+    cluster.add_argument("--seed", type=int, default=0, help="of t-SNE and the bootstrap (default: 0)")
+    _language(cluster)
+    cluster.add_argument("--out", metavar="DIR", help="where to write (default: clusters/ in the run folder)")
+
     verbs.add_parser("list", help="the models, scorers, engines and presets there are")
     return top
 
@@ -138,6 +153,10 @@ def _measuring(command: argparse._ActionsContainer) -> None:
     command.add_argument("--batch", type=int, default=8, help="images at once for the throughput (default: 8)")
     command.add_argument("--threads", type=int, help="cores an engine may use (default: all that this process may)")
     command.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+
+
+def _language(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--language", default="en", choices=LANGUAGES, help="of the page (default: en)")
 
 
 def _engine(command: argparse.ArgumentParser) -> None:

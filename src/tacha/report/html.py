@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tacha.files import write_text
 from tacha.metrics.ranking import auroc
 from tacha.report.curves import curve_plots, net_folders, read_curves
 from tacha.report.environment import render
+from tacha.report.naming import plain
 from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.plots import roc_plot, score_plot
 from tacha.report.reading import read_metrics, read_predictions, read_text
@@ -109,7 +109,7 @@ def _rocs(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Picture]:
         if len(curves) < 2 or any(len(set(labels)) < 2 for _, labels in curves.values()):
             continue
         captions = {k: f"{k}: AUROC {100 * float(auroc(*v)[0]):.1f} %" for k, v in curves.items()}
-        path = roc_plot(curves, captions, folder / "figures" / f"roc_{number}_{_plain(category)}.png", category)
+        path = roc_plot(curves, captions, folder / "figures" / f"roc_{number}_{plain(category)}.png", category)
         pictures.append(Picture(png(path), f"ROC curves of {category}. {'; '.join(captions.values())}"))
     return pictures
 
@@ -132,10 +132,6 @@ def _learned(folder: Path) -> list[tuple[str, list[Picture]]]:
     return list(found.items())
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:60]
-
-
 def _histograms(
     folder: Path, scores: Mapping[str, list[dict[str, Any]]], calibration: Mapping[str, Any]
 ) -> list[Picture]:
@@ -147,7 +143,7 @@ def _histograms(
             [p["score"] for p in chosen],
             [p["defect"] for p in chosen],
             threshold,
-            folder / "figures" / f"scores_{number}_{_plain(category)}.png",
+            folder / "figures" / f"scores_{number}_{plain(category)}.png",
         )
         defects = ", ".join(sorted({p["defect"] for p in chosen}))
         pictures.append(Picture(png(path), f"Scores of {category} by defect type ({defects}) and the threshold"))

@@ -6,8 +6,14 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tacha.errors import TachaError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from tacha.data.image import UInt8Image
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,19 @@ def thumbnail(path: Path, side: int) -> str:
 
     try:
         with Image.open(path) as image:
-            picture = image.convert("RGB")
+            return _small(image.convert("RGB"), side)
     except OSError as error:
         raise TachaError(f"{path}: is not a whole picture ({error}); remove it or run again") from error
+
+
+def thumbnail_of(pixels: UInt8Image, side: int) -> str:
+    """The same of an image [H, W, 3]."""
+    from PIL import Image
+
+    return _small(Image.fromarray(pixels), side)
+
+
+def _small(picture: Image, side: int) -> str:
     picture.thumbnail((side, side))
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=85)

@@ -1,0 +1,1 @@
+"""What a detector's embeddings look like: planes, clusters, and what these are worth beside the detector."""
