@@ -13,7 +13,6 @@ from tacha.errors import TachaError
 from tacha.words import LANGUAGES
 
 ENGINES = ("openvino", "onnxruntime", "torch")
-LANGUAGES = ("en", "es")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument("--layout", default="auto", help="mvtec, ok_ko, classes, folder, csv (default: told by looking)")
     look.add_argument("--json", metavar="FILE", help="write what was found")
     look.add_argument("--page", metavar="FILE", help="write it as one HTML page with pictures")
-    look.add_argument("--language", choices=LANGUAGES, default="en", help="of the page (default: en)")
+    _language(look)
     sample = data.add_parser("sample", help="write the embedded sample set in MVTec AD's layout")
     sample.add_argument("root", metavar="DIR")
     sample.add_argument("--seed", type=int, default=0)
