@@ -77,6 +77,16 @@ def parser() -> argparse.ArgumentParser:
     _measuring(bench)
     bench.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_bench)")
 
+    profile = verbs.add_parser("profile", help="where a verdict's time goes: stages, operators, layers, memory")
+    profile.add_argument("source", metavar="ARTEFACT|RUN", help="a .tacha file, or a run folder with one")
+    profile.add_argument("images", nargs="*", help="images to profile on (default: the run's test images)")
+    profile.add_argument("--count", type=int, default=8, help="images a round at most, evenly picked (default: 8)")
+    profile.add_argument("--rounds", type=int, default=5, help="after one that warms up (default: 5)")
+    profile.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of features and scorer in torch")
+    profile.add_argument("--language", choices=LANGUAGES, default="en", help="of the page (default: en)")
+    profile.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_profile)")
+    _engine(profile)
+
     compress = verbs.add_parser("compress", help="smaller and faster variants of a run's artefacts, each checked")
     compress.add_argument("source", metavar="RUN|ARTEFACT", help="a run folder, or a .tacha file in one")
     compress.add_argument(

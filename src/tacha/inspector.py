@@ -125,11 +125,12 @@ class Inspector:
     def _judge_all(self, ready: Sequence[_Read]) -> Iterator[Inspection]:
         judged = judge(self.engine, [image.seen for image in ready], max(len(ready), TOGETHER))
         for image, (score, anomaly_map) in zip(ready, judged, strict=True):
-            yield self._judged(image.path, image.seen.size, score, anomaly_map)
+            yield self.judged(image.path, image.seen.size, score, anomaly_map)
 
-    def _judged(
+    def judged(
         self, path: Path | None, size: tuple[int, int], score: float, anomaly_map: npt.NDArray[np.float32] | None
     ) -> Inspection:
+        """The verdict on an image of `size` (width, height) whose score and map [h, w] are known."""
         if not np.isfinite(score):
             raise TachaError(f"{path or 'image'}: the detector gave no finite score; run `tacha check` on the artefact")
         limit = self.map_calibration.threshold if self.map_calibration else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -30,9 +30,14 @@ def judge(engine: Engine, images: Iterable[Seen], together: int) -> Iterator[tup
     said = _said(engine, pieces(), together)
     for first in said:
         image = begun.popleft()
-        scores, maps = zip(first, *islice(said, len(image.boxes) - 1), strict=True)
-        # np.max, for which NaN is the highest of all: it must not be lost among tiles.
-        yield float(np.max(scores)), None if maps[0] is None else blend(maps, image.boxes, image.size)
+        yield joined(image, [first, *islice(said, len(image.boxes) - 1)])
+
+
+def joined(image: Seen, said: Sequence[tuple[np.float32, Map | None]]) -> tuple[float, Map | None]:
+    """What was said of an image's pieces as one: the highest score, the maps put together."""
+    scores, maps = zip(*said, strict=True)
+    # np.max, for which NaN is the highest of all: it must not be lost among tiles.
+    return float(np.max(scores)), None if maps[0] is None else blend(maps, image.boxes, image.size)
 
 
 def batches(pieces: Iterable[Prepared], together: int) -> Iterator[Prepared]:

@@ -33,6 +33,12 @@ def has_bf16() -> bool:
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def settings_of(precision: str, threads: int | None) -> dict[str, str]:
+    """How a graph is compiled: for latency, at a precision, on some cores or as many as OpenVINO likes."""
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    return settings if threads is None else {**settings, "INFERENCE_NUM_THREADS": str(threads)}
+
+
 class OpenVINO:
     """Compiled for latency, one request at a time."""
 
@@ -42,11 +48,8 @@ class OpenVINO:
         if precision == "bf16" and not has_bf16():
             # OpenVINO would compute in f32 and not say so.
             raise TachaError("engine openvino has no bf16 on this CPU: use precision=f32")
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-        if threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = str(threads)
         self.precision = precision
-        self._model = core().compile_model(core().read_model(artefact.onnx()), "CPU", settings)
+        self._model = core().compile_model(core().read_model(artefact.onnx()), "CPU", settings_of(precision, threads))
 
     def __call__(self, images: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[np.float32]]:
         results = self._model(np.ascontiguousarray(images))

@@ -1,0 +1,1 @@
+"""Where a verdict's time goes: its stages, their operators, an engine's layers."""
