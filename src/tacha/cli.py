@@ -150,6 +150,14 @@ def parser() -> argparse.ArgumentParser:
     _language(cluster)
     cluster.add_argument("--out", metavar="DIR", help="where to write (default: clusters/ in the run folder)")
 
+    report = verbs.add_parser("report", help="one scientific report over runs: a page, Markdown and PDF")
+    report.add_argument("runs", nargs="+", metavar="RUN", help="run folders; a sweep's folder stands for its runs")
+    _language(report)
+    report.add_argument("--format", metavar="LIST", default="html,md,pdf", help="html, md, pdf (default: all)")
+    report.add_argument("--title", default="", help="(default: made of the categories)")
+    report.add_argument("--authors", default="", help="named under the title")
+    report.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_report)")
+
     verbs.add_parser("list", help="the models, scorers, engines and presets there are")
     return top
 

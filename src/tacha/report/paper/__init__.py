@@ -1,0 +1,1 @@
+"""A scientific report over runs: one content, three writers (HTML, Markdown, PDF)."""
