@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po
 from babel.util import pathmatch
 
 from tacha.errors import TachaError
+from tacha.report.environment import environment
 from tacha.words import LANGUAGES, SOURCE, words
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +66,20 @@ def test_the_catalogue_is_what_speaks() -> None:
         if isinstance(source, str):
             assert words("es").gettext(source) == told
             assert words("en").gettext(source) == source
+
+
+def test_templates_ask_for_their_messages_as_the_catalogue_has_them() -> None:
+    """A per cent sign is where the two could differ, and a message would stay English without a sign of it."""
+    folder = ROOT / "src/tacha/report"
+    asked = 0
+    for path in sorted(folder.glob("*.j2")):
+        code = str(environment().compile(path.read_text(encoding="utf-8"), raw=True))
+        options = {"trimmed": "true"}
+        for message in extract_from_file("jinja2", path, options=options):
+            for form in _forms(message[1]):
+                assert repr(form)[1:-1] in code, f"{path.name}: {form}"
+                asked += 1
+    assert asked
 
 
 def test_an_unknown_language_is_refused_by_name() -> None:

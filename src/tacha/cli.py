@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     distill.add_argument("--test", action="store_true", help="at the end, both on the run's test images")
     distill.add_argument("--out", metavar="DIR", help="where to write (default: beside the artefact)")
 
-    data = verbs.add_parser("data", help="look at a data set, or write the sample set").add_subparsers(
+    data = verbs.add_parser("data", help="look at a data set, fetch one, or write the sample set").add_subparsers(
         dest="what", metavar="WHAT", required=True
     )
     look = data.add_parser("check", help="counts, sizes, unreadable files, leaks, masks, what is unusual")
@@ -126,6 +126,20 @@ def parser() -> argparse.ArgumentParser:
     sample = data.add_parser("sample", help="write the embedded sample set in MVTec AD's layout")
     sample.add_argument("root", metavar="DIR")
     sample.add_argument("--seed", type=int, default=0)
+
+    fetch = data.add_parser("download", help="fetch a public set: checked, unpacked, in a layout that tacha reads")
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="such as mvtec_ad, mvtec_ad/screw, visa (see --list)")
+    fetch.add_argument("--list", action="store_true", help="the sets there are, their sizes and licences")
+    fetch.add_argument("--to", metavar="DIR", help="where to: the set becomes DIR/NAME")
+    fetch.add_argument(
+        "--accept-licence",
+        "--accept-license",
+        action="store_true",
+        help="you have read the set's licence and keep to it",
+    )
+    fetch.add_argument("--mirror", metavar="URL|FILE", help="the same archive elsewhere, or on this machine")
+    fetch.add_argument("--sha256", metavar="HEX", help="what the archive must have (default: what is known of it)")
+    fetch.add_argument("--resume", action="store_true", help="go on with what an earlier try left")
 
     compare = verbs.add_parser("compare", help="one table, page and set of plots over several runs")
     compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders; a sweep's folder stands for its runs")

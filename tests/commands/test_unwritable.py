@@ -28,6 +28,8 @@ COMMANDS = {
     "init": ["init", "{out}/conf"],
     "data sample": ["data", "sample", "{out}/set"],
     "data check": ["data", "check", "{set}", "--json", "{out}/found.json"],
+    "data check --page": ["data", "check", "{set}", "--page", "{out}/page.html"],
+    "data download": ["data", "download", "mvtec_ad/screw", "--to", "{out}", "--accept-licence"],
     "--config": ["train", "--config", "{config}", "--mode", "train"],
     "--config, model": ["train", "--config", "{config}", "--mode", "train", "--output_dir", "{free}/run"],
 }

@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from gettext import NullTranslations
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from tacha.data.traits import TRAITS, Trait
 from tacha.data.unusual import FAR, KNOWN, LEAST, NEAREST, Unusual
 from tacha.files import write_text
 from tacha.report.echoed import echoed
+from tacha.report.environment import render
 from tacha.report.explore_findings import findings
 from tacha.report.explore_plots import colour_of, sizes_plot, strips, where_plot
 from tacha.report.pictures import Picture, embedded
@@ -69,22 +69,12 @@ class Block:
 
 def write_exploration(result: CheckResult, album: Album, path: Path, language: str = "en") -> Path:
     """Write the page of a checked data set; `album` holds its pictures. Raises TachaError where it cannot."""
-    from jinja2 import Environment, StrictUndefined
-
     said = words(language)
-    template = files("tacha.report").joinpath("explore.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_gettext_translations(said)  # type: ignore[attr-defined]
     seen = result.exploration.seen
     blocks = [_block(result, name, album, said) for name in result.counts]
-    text = environment.from_string(template).render(
-        language=language,
+    text = render(
+        "explore.html.j2",
+        language,
         result=result,
         name=result.root.resolve().name,
         now=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
