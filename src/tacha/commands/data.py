@@ -56,7 +56,7 @@ def _download(asked: argparse.Namespace) -> int:
         raise TachaError("data download: give NAME and --to DIR, or --list for the sets there are")
     wanted = data_set(asked.name)
     if asked.accept_licence:
-        print(f"{wanted.title}\nlicence: {wanted.licence} ({wanted.page})\ncite: {wanted.cite}", file=sys.stderr)
+        print(f"{wanted.title}\nlicence: {wanted.licence} ({wanted.page})\ncite: {wanted.cite}", flush=True)
     try:
         folder = download(
             asked.name,
@@ -69,7 +69,7 @@ def _download(asked: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("tacha: interrupted; what has come is kept: go on with --resume", file=sys.stderr)
         return 130
-    print(f"train with: {wanted.use} data.root={folder}", file=sys.stderr)
+    print(f"train with: {wanted.use} data.root={folder}")
     print(folder)
     return 0
 
