@@ -54,6 +54,7 @@ def trainer() -> dict[str, Any]:
         "gradient_clip": None,
         "deterministic": "warn",
         "pictures_every": 0,
+        "profile": 0,
     }
 
 

@@ -132,13 +132,9 @@ def _profiled(stages: Stages, path: Path) -> tuple[Tally, dict[str, float]]:
         else:
             with torch_profile(stages.device) as profiler:
                 _, times[stage] = _timed(stages, call)
-            tally = tally_of(profiler.events(), partial(_always, stage))
+            tally = tally_of(profiler.events(), stage)
         tallies.append(tally)
     return added(tallies), times
-
-
-def _always(stage: str, _: object) -> str:
-    return stage
 
 
 def _traces(stages: Stages, path: Path, folder: Path) -> list[Path]:

@@ -63,8 +63,8 @@ def torch_profile(device: str = "cpu", stacks: bool = False) -> Any:
     return profile(activities=activities, profile_memory=True, with_stack=stacks)
 
 
-def tally_of(events: Iterable[Any], stage_of: Callable[[Any], str]) -> Tally:
-    """Events of a torch.profiler summed by stage, kind and name; those that only mark a span are left out."""
+def tally_of(events: Iterable[Any], stage: str) -> Tally:
+    """A stage's events of a torch.profiler summed by kind and name; those that only mark a span are left out."""
     found: Tally = defaultdict(lambda: np.zeros(FIGURES))
     for event in events:
         if event.is_user_annotation or event.name.startswith("ProfilerStep"):
@@ -72,7 +72,7 @@ def tally_of(events: Iterable[Any], stage_of: Callable[[Any], str]) -> Tally:
         kind = OPERATOR if event.device_type.name == "CPU" else KERNEL
         # A recursive operator's total would be counted once a level.
         inner = _inside_its_like(event)
-        found[stage_of(event), kind, event.name] += (
+        found[stage, kind, event.name] += (
             event.count,
             event.self_cpu_time_total / 1e3,
             0 if inner else event.cpu_time_total / 1e3,

@@ -27,6 +27,7 @@ from tacha.training.data import LearningData
 from tacha.training.folder import TrainingFolder
 from tacha.training.history import History, Row, best_row
 from tacha.training.pictures import Pictures, validation_pictures
+from tacha.training.profile import StepProfile
 
 Settings = Mapping[str, Any]
 
@@ -90,8 +91,10 @@ def _learned(
     if folder.replaced:
         notes.append(f"{path}: what was trained there with other settings has been replaced")
     if not folder.finished:
-        _fit(module, data, trainer, loggers, folder, seed)
+        notes += _fit(module, data, trainer, loggers, folder, seed)
         folder.finish()
+    elif trainer["profile"]:
+        notes.append(f"{path}: was trained before, so trainer.profile={trainer['profile']} had no step to profile")
     module.to(memory_format=torch.contiguous_format)  # as one read back from its folder
     folder.load_best(module.net)
     history = folder.history()
@@ -110,11 +113,13 @@ def _fit(
     loggers: Sequence[Logger],
     folder: TrainingFolder,
     seed: int,
-) -> None:
+) -> list[str]:
+    """Train, and return notes."""
     epochs = module.epochs or settings["max_epochs"]
     bar = sys.stderr.isatty()
     watched: dict[str, Any] = {"monitor": "val_loss", "mode": "min"}
     saved: dict[str, Any] = {"dirpath": folder.checkpoints, "enable_version_counter": False}
+    profile = StepProfile(folder.path / "operators.csv", settings["profile"]) if settings["profile"] else None
     callbacks: list[Callback] = [
         _EpochSeed(seed),
         History(folder.history_file, folder.path.name),
@@ -124,6 +129,7 @@ def _fit(
         # that what goes on from the last knows of it.
         ModelCheckpoint(filename="best", **watched, **saved),
         ModelCheckpoint(filename="last", **saved),
+        *([profile] if profile else []),
         *([RichProgressBar(console_kwargs={"stderr": True})] if bar else []),
     ]
     try:
@@ -156,6 +162,10 @@ def _fit(
     except NotFiniteError as error:
         kept = f"; the best weights so far are in {folder.best}" if folder.best.is_file() else ""
         raise TachaError(f"{error}{kept}") from error
+    if profile is None:
+        return []
+    where = f": {profile.path.name}" if profile.profiled else ", for none was left"
+    return [f"{folder.path.name}: {profile.profiled} training steps under torch.profiler{where}"]
 
 
 class _EpochSeed(Callback):
@@ -173,7 +183,7 @@ class _EpochSeed(Callback):
 
 def check_trainer(trainer: Settings) -> None:
     """Raise TachaError naming the setting of conf/trainer that cannot be."""
-    for name, least in (("max_epochs", 1), ("patience", 1), ("pictures_every", 0)):
+    for name, least in (("max_epochs", 1), ("patience", 1), ("pictures_every", 0), ("profile", 0)):
         value = trainer[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise TachaError(f"trainer.{name}={value!r}: give a whole number of at least {least}")
