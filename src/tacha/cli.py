@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
 
     demo = verbs.add_parser("demo", help="train, evaluate and report on the embedded sample set")
     demo.add_argument("--out", metavar="DIR", help="run folder (default: runs/<date>_demo)")
+    _language(demo)
 
     # What else follows `train` is Hydra's, its --help too; nothing may be abbreviated, or --cfg would be --config.
     train = verbs.add_parser(
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", metavar="DIR", help="write a run folder: metrics, predictions, report")
     evaluate.add_argument("--oracle", action="store_true", help="also print the threshold that best F1 would pick")
     evaluate.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+    _language(evaluate)
     _engine(evaluate)
 
     check = verbs.add_parser("check", help="is an artefact whole, and do the engines agree on it here?")
@@ -76,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--images", nargs="+", help="images to measure on (default: those of --data)")
     _measuring(bench)
     bench.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_bench)")
+    _language(bench)
 
     profile = verbs.add_parser("profile", help="where a verdict's time goes: stages, operators, layers, memory")
     profile.add_argument("source", metavar="ARTEFACT|RUN", help="a .tacha file, or a run folder with one")
@@ -145,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders; a sweep's folder stands for its runs")
     compare.add_argument("--metric", default="image_auroc", help="what to rank by (default: image_auroc)")
     compare.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_compare)")
+    _language(compare)
     compare.add_argument(
         "--bench", type=int, nargs="?", const=3, metavar="N", help="put the best N through `tacha bench` (default: 3)"
     )

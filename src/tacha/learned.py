@@ -30,7 +30,7 @@ def learning_rows(group: str, net: Net, seed: int) -> Rows:
     return [_row(group, net, seed, Figure(name, float(value), None, None, 1)) for name, value in figures.items()]
 
 
-def class_report(group: str, net: Net, seed: int) -> Rows:
+def class_report(group: str, net: Net, seed: int, language: str = "en") -> Rows:
     """How a classifier names the test images: accuracy, and precision, recall and F1 a class.
 
     Draws the confusion matrix and examples into the net's figures. Nothing for nets without classes or test images.
@@ -47,7 +47,7 @@ def class_report(group: str, net: Net, seed: int) -> Rows:
     confusion = _confusion(net)
     classes = data.classes
     figures = net.folder / "figures"
-    made = [confusion_plot(confusion, classes, figures / "confusion.png")]
+    made = [confusion_plot(confusion, classes, figures / "confusion.png", language)]
     readable = [i for i, x in enumerate(data.test_set.samples) if x.path not in data.test_set.skipped]
     shown = spread(readable, SHOWN)
     images = torch.stack([data.test_set[i][0] for i in shown])
@@ -69,7 +69,9 @@ def class_report(group: str, net: Net, seed: int) -> Rows:
     return rows
 
 
-def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, frame: Frame, folder: Path) -> list[Path]:
+def test_pictures(
+    net: Net, name: str, scorer: str, result: Evaluation, frame: Frame, folder: Path, language: str
+) -> list[Path]:
     """Reconstructions or attention of good and flawed test images, and the errors of each kind of flaw.
 
     `result` is what the scorer of that name said; only reconstruction's scores are errors.
@@ -91,7 +93,7 @@ def test_pictures(net: Net, name: str, scorer: str, result: Evaluation, frame: F
         for p in result.predictions:
             by_defect.setdefault(p.defect, []).append(p.score)
         good = by_defect.pop("good", [])
-        made.append(error_histograms(good, by_defect, figures / f"errors_{name}.png"))
+        made.append(error_histograms(good, by_defect, figures / f"errors_{name}.png", language))
     for path in made:
         send_picture(net.loggers, path.stem, path)
     return made

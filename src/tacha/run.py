@@ -26,6 +26,7 @@ from tacha.report.html import write_report
 from tacha.runtime import artefact as artefacts
 from tacha.tiling import Tiling
 from tacha.versions import versions
+from tacha.words import SOURCE, words
 
 if TYPE_CHECKING:
     from tacha.data.module import InspectionDataModule
@@ -80,7 +81,8 @@ def train(settings: Settings, folder: Path) -> Run:
         for name, category in detectors(settings, catalogue):
             _one(settings, nets, name, category, folder, found)
         for group, net in nets.made:
-            found.rows += learning_rows(group, net, settings["seed"]) + class_report(group, net, settings["seed"])
+            found.rows += learning_rows(group, net, settings["seed"])
+            found.rows += class_report(group, net, settings["seed"], language_of(settings))
             found.notes += [f"net of {group}: {note}" for note in net.learned.notes] if net.learned else []
             found.skip(net.data.skipped if net.data else [])
     finally:
@@ -103,11 +105,17 @@ def train(settings: Settings, folder: Path) -> Run:
     import yaml
 
     write_text(folder / "config.yaml", yaml.safe_dump(_plain(settings), sort_keys=False, allow_unicode=True))
-    return Run(folder, found.inspectors, found.rows, write_report(folder))
+    return Run(folder, found.inspectors, found.rows, write_report(folder, language_of(settings)))
+
+
+def language_of(settings: Settings) -> str:
+    """What the report is written in; a tree of configs from before there was a choice says nothing of it."""
+    return str((settings.get("report") or {}).get("language", SOURCE))
 
 
 def check_settings(settings: Settings) -> None:
     """Refuse what cannot work before any work starts."""
+    words(language_of(settings))
     from tacha.runtime.engines import AUTO, ENGINES, PRECISIONS
 
     _check_preset(settings)
@@ -196,7 +204,7 @@ def _one(settings: Settings, nets: Nets, name: str, category: str | None, folder
     else:
         found.notes.append(f"{name}: no test images, so nothing was evaluated")
     if net.learned is not None:
-        test_pictures(net, name, settings["scorer"]["name"], result, data.view.frame, folder)
+        test_pictures(net, name, settings["scorer"]["name"], result, data.view.frame, folder, language_of(settings))
     _write(inspector, figures, nets.learned_flaws, folder / f"{name}{artefacts.SUFFIX}")
     others = {label: scorer for label, scorer in settings["others"].items() if scorer != settings["scorer"]}
     for label, scorer in others.items():

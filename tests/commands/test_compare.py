@@ -313,3 +313,23 @@ def test_an_unknown_metric_names_those_there_are(make: Make, tmp_path: Path) -> 
     with pytest.raises(TachaError, match=r"--metric loveliness: .* there are image_auroc"):
         write_comparison(comparison, tmp_path / "out", "loveliness")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_page_in_spanish(make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = {"all": "epoch,train_loss,val_loss\n0,5,5\n1,4,4\n"}
+    one = make("one", auroc(screw=(0.9, 0.85, 0.95)), {"model": {"loss": "l1"}}, history)
+    two = make("two", auroc(screw=(0.7, 0.6, 0.8)), {"model": {"loss": "ssim"}}, history)
+    assert main(["compare", str(one), str(two), "--language", "es", "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    text = (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
+    for expected in (
+        '<html lang="es">',
+        "2 ejecuciones comparadas",
+        "Mejor AUROC por imagen en screw: l1, 90.0 (85.0–95.0); separada de todas las demás.",
+        "screw: l1 se separa de todas las demás.",
+        "los dos intervalos del 95 % se solapan",
+        "La brecha es la pérdida de validación menos la de entrenamiento.",
+    ):
+        assert expected in text
+    for english in ("separated", "Figures", "The gap is", "weights kept"):
+        assert english not in text

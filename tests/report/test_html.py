@@ -10,8 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from tacha.configuration import compose
 from tacha.errors import TachaError
 from tacha.report.html import write_report
+from tacha.run import check_settings
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -169,3 +171,33 @@ def test_an_oracle_is_called_one(run_dir):
     data["run"]["calibration"]["screw"] |= {"oracle": True, "promise": None, "sentence": "It saw defects."}
     (run_dir / "metrics.json").write_text(json.dumps(data))
     assert "must not be quoted as performance" in Page(write_report(run_dir).read_text()).text
+
+
+def test_the_page_in_spanish(run_dir):
+    text = write_report(run_dir, "es").read_text(encoding="utf-8")
+    words = Page(text).text
+    assert '<html lang="es">' in text
+    for expected in (
+        "En 120 imágenes de prueba de 2 productos, tacha halló",
+        "Con 43 imágenes buenas puede prometer",
+        "intervalos del 95 %",
+        "Defectos no detectados, los peores primero",
+        "valor p 0.023",
+        "Se omitió 1 archivo",
+        "exactitud con el umbral",
+    ):
+        assert expected in words
+    for english in ("threshold", "flawed", "Figures", "How it was made", "false alarms"):
+        assert english not in words
+
+
+def test_an_unknown_language_is_refused_before_anything_is_written(run_dir):
+    with pytest.raises(TachaError, match=r"report\.language='xx'"):
+        write_report(run_dir, "xx")
+    assert not (run_dir / "report.html").exists()
+
+
+def test_a_run_refuses_an_unknown_language_before_it_starts():
+    settings = compose(["report.language=xx"])
+    with pytest.raises(TachaError, match=r"report\.language='xx': there are en, es"):
+        check_settings(settings)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
-from tacha.report.tables import tables, thresholds
+from tacha.calibration import Calibration, calibrate, conformal, mean_sigma, percentile
+from tacha.report.tables import guaranteed, tables, thresholds
+from tacha.words import words
 
 
 def row(metric, value, low=None, high=None, category="a", **more):
@@ -48,3 +53,22 @@ def test_promise_against_measurement(value, low, outcome):
 def test_no_promise_has_no_outcome():
     (found,) = thresholds([], {"a": {"threshold": 1.0, "method": "percentile", "promise": None}})
     assert (found.promised, found.measured, found.outcome) == ("none", "not measured", "")
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        conformal(np.arange(80.0)),
+        conformal(np.arange(20.0)),
+        percentile(np.arange(30.0), 97.5),
+        mean_sigma(np.arange(30.0), 3),
+        calibrate("best_f1", [0.0, 1.0, 2.0], [5.0, 6.0]),
+    ],
+    ids=lambda c: c.method,
+)
+def test_a_page_says_of_a_threshold_what_the_calibration_says(calibration: Calibration) -> None:
+    written = {**calibration.to_dict(), "sentence": calibration.guarantee()}
+    assert guaranteed(written, words("en")) == calibration.guarantee()
+    told = guaranteed(written, words("es"))
+    assert told != calibration.guarantee()
+    assert re.findall(r"[\d.]+ %|\d+", told) == re.findall(r"[\d.]+ %|\d+", calibration.guarantee())

@@ -92,7 +92,7 @@ def side_by_side(
     )
     console.print(table(found))
     about = {"images": len(images), "rounds": asked.rounds, "batch": asked.batch, "seed": asked.seed}
-    return found, write_bench(folder, found, about)
+    return found, write_bench(folder, found, about, asked.language)
 
 
 def table(found: Sequence[Measured]) -> Table:

@@ -15,10 +15,11 @@ from tacha.commands.tables import figure_text
 from tacha.errors import TachaError
 from tacha.files import check_folder
 from tacha.report.bench import TITLES, cells, means, reference_of
-from tacha.report.compare import MEAN, Comparison, Judged, compare
+from tacha.report.compare import Comparison, Judged, compare
 from tacha.report.compare_html import SideBySide, check_metric, remarks, title_of, write_comparison
 from tacha.report.frontier import Point, frontier_plot
 from tacha.report.pictures import Picture, png
+from tacha.words import words
 
 if TYPE_CHECKING:
     from tacha.finalists import Final
@@ -36,7 +37,7 @@ def run(asked: argparse.Namespace) -> int:
     comparison = compare(asked.runs)
     check_metric(comparison, asked.metric)
     found = _finals(comparison, asked) if asked.bench else []
-    page = write_comparison(comparison, folder, asked.metric)
+    page = write_comparison(comparison, folder, asked.metric, (), asked.language)
     console = Console(width=None if Console().is_terminal else 120)
     console.print(
         f"{title_of(asked.metric)}; * best, ≈ not separated from it (95 % intervals overlap)", highlight=False
@@ -48,7 +49,7 @@ def run(asked: argparse.Namespace) -> int:
         console.print(f"note: {note}", highlight=False, markup=False)
     measured, written = _measured(found, asked, folder / "bench")
     if measured:  # the page was there already: measuring takes minutes, and may be interrupted
-        write_comparison(comparison, folder, asked.metric, measured)
+        write_comparison(comparison, folder, asked.metric, measured, asked.language)
     for path in (folder / "compare.csv", *written, page):
         print(path)
     return 0
@@ -68,6 +69,7 @@ def _measured(
     """The bench of each category: for the page, and the files written."""
     from tacha.commands.bench import side_by_side
 
+    said = words(asked.language)
     out, written, all_lines = [], [], []
     for final, variants in found:
         print(f"\n{final.category}: {len(final.named)} artefacts side by side")
@@ -75,24 +77,37 @@ def _measured(
         lines, paths = side_by_side(variants, images, final.samples, asked, folder / final.category)
         reference = reference_of(lines)
         plot = next((p for p in paths if p.suffix == ".png"), None)
-        remark = f"{len(lines[0].verdicts)} images, {asked.rounds} rounds, {lines[0].about['threads']} threads"
+        remark = said.gettext(
+            "%(images)s images, %(rounds)s rounds, %(threads)s threads; ratios and changed verdicts are "
+            "against %(what)s"
+        ) % {
+            "images": len(lines[0].verdicts),
+            "rounds": asked.rounds,
+            "threads": lines[0].about["threads"],
+            "what": reference.variant.label,
+        }
         out.append(
             SideBySide(
                 final.category,
-                f"{remark}; ratios and changed verdicts are against {reference.variant.label}",
-                TITLES,
-                [(m.variant.label, cells(m, reference)) for m in lines],
-                Picture(png(plot), f"Accuracy against latency on {final.category}") if plot else None,
+                remark,
+                [said.gettext(title) for title in TITLES],
+                [(m.variant.label, cells(m, reference, asked.language)) for m in lines],
+                Picture(png(plot), said.gettext("Accuracy against latency on %(name)s") % {"name": final.category})
+                if plot
+                else None,
             )
         )
         written += paths
         all_lines.append(lines)
     points = means(all_lines) if len(all_lines) > 1 else []
     if points:
-        plot = frontier_plot(points, "image AUROC, mean over categories", folder / "frontier.png")
+        plot = frontier_plot(
+            points, said.gettext("image AUROC, mean over categories"), folder / "frontier.png", asked.language
+        )
         body = [(p.label, [_interval(p), f"{p.milliseconds:.1f}"]) for p in points]
-        picture = Picture(png(plot), "Accuracy against latency in the mean over categories")
-        out.insert(0, SideBySide(MEAN, "over categories", ("image AUROC", "p50 ms"), body, picture))
+        picture = Picture(png(plot), said.gettext("Accuracy against latency in the mean over categories"))
+        head = [said.gettext(title) for title in TITLES[:2]]
+        out.insert(0, SideBySide(said.gettext("mean"), said.gettext("over categories"), head, body, picture))
         written.append(plot)
     return out, written
 

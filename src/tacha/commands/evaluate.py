@@ -84,7 +84,7 @@ def _write(
     }
     rundir.write_metrics(folder, lines, about)
     rundir.write_predictions(folder, result.predictions)
-    settings = {k: v for k, v in vars(asked).items() if k not in ("rest", "verb") and v is not None}
+    settings = {k: v for k, v in vars(asked).items() if k not in ("rest", "verb", "language") and v is not None}
     settings |= {"engine": inspector.engine.name, "precision": inspector.engine.precision}
     write_text(folder / "config.yaml", json.dumps(settings, indent=1) + "\n")
-    write_report(folder)
+    write_report(folder, asked.language)

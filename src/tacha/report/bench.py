@@ -14,19 +14,20 @@ from tacha.report.frontier import Point, frontier_plot
 from tacha.runtime.bench import Measured
 from tacha.runtime.machine import available_cores
 from tacha.versions import versions
+from tacha.words import _, words
 
 TITLES = (
-    "image AUROC",
-    "p50 ms",
-    "p95",
-    "p99",
-    "engine p50",
-    "of the time",
-    "images/s",
-    "start s",
-    "file MiB",
-    "peak MiB",
-    "changed verdicts",
+    _("image AUROC"),
+    _("p50 ms"),
+    _("p95"),
+    _("p99"),
+    _("engine p50"),
+    _("of the time"),
+    _("images/s"),
+    _("start s"),
+    _("file MiB"),
+    _("peak MiB"),
+    _("changed verdicts"),
 )
 
 
@@ -35,7 +36,7 @@ def reference_of(found: Sequence[Measured]) -> Measured:
     return next((m for m in found if (m.variant.engine, m.variant.precision) == ("torch", "f32")), found[0])
 
 
-def cells(m: Measured, reference: Measured) -> list[str]:
+def cells(m: Measured, reference: Measured, language: str = "en") -> list[str]:
     """A line of the table, one text for each of TITLES."""
     auroc = figure(m, "image_auroc")
     ratio, low, high = m.ratio(reference)
@@ -48,11 +49,11 @@ def cells(m: Measured, reference: Measured) -> list[str]:
         f"{m.start_seconds:.1f}",
         f"{m.size_mb:.1f}",
         "–" if m.peak_mb is None else f"{m.peak_mb:.0f}",
-        f"{m.changed(reference)} of {len(m.verdicts)}",
+        words(language).gettext("%(n)s of %(all)s") % {"n": m.changed(reference), "all": len(m.verdicts)},
     ]
 
 
-def write_bench(folder: Path, found: Sequence[Measured], about: Mapping[str, Any]) -> list[Path]:
+def write_bench(folder: Path, found: Sequence[Measured], about: Mapping[str, Any], language: str = "en") -> list[Path]:
     """bench.json, and frontier.png where images were labelled; `about` says how it was measured."""
     reference = reference_of(found)
     rows = []
@@ -86,7 +87,7 @@ def write_bench(folder: Path, found: Sequence[Measured], about: Mapping[str, Any
         if (row := figure(m, "image_auroc"))
     ]
     if points:
-        out.append(frontier_plot(points, "image AUROC", folder / "frontier.png"))
+        out.append(frontier_plot(points, words(language).gettext("image AUROC"), folder / "frontier.png", language))
     return out
 
 

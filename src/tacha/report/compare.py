@@ -13,6 +13,7 @@ from tacha.errors import TachaError
 from tacha.report.curves import Curve, natural, net_folders, read_curves
 from tacha.report.reading import read_metrics, read_text
 from tacha.report.tables import NAMES, VARIANT
+from tacha.words import _
 
 MEAN = "mean"
 LOWER = re.compile(r"false_alarm_rate$|_seconds$|_minutes$|_ms(_|$)|loss$|error$")
@@ -25,9 +26,9 @@ SAID_BY_ROWS = {
     "seed": "seed",
 }
 PICTURES = {
-    "Reconstructions": re.compile("reconstruct(?!.*error)", re.I),
-    "Reconstruction errors": re.compile("error", re.I),
-    "Embeddings": re.compile("t_?-?sne", re.I),
+    _("Reconstructions"): re.compile("reconstruct(?!.*error)", re.I),
+    _("Reconstruction errors"): re.compile("error", re.I),
+    _("Embeddings"): re.compile("t_?-?sne", re.I),
 }
 
 

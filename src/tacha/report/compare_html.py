@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from gettext import NullTranslations
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -15,12 +16,15 @@ from tacha.files import write_text
 from tacha.report.compare import MEAN, PICTURES, Comparison, Judged, by_setting, lower_is_better, over_seeds
 from tacha.report.compare_plots import interval_plot
 from tacha.report.curves import Curve, curve_plots
+from tacha.report.echoed import echoed
 from tacha.report.environment import render
 from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.tables import GROUPS, NAMES, number
+from tacha.words import _, words
 
 PLOTTED = ("image_auroc", "pixel_auroc", "aupro_30")
 PICTURE_SIDE = 1000  # px
+KINDS = {"image": _("image %(name)s"), "pixel": _("pixel %(name)s")}
 NAMED = 8  # entries named in a sentence; beyond that a number
 PICTURES_SHOWN = 24  # of a kind: a page stays small enough to send
 
@@ -87,36 +91,42 @@ class SideBySide:
 
 
 def write_comparison(
-    comparison: Comparison, folder: Path, metric: str = "image_auroc", measured: Sequence[SideBySide] = ()
+    comparison: Comparison,
+    folder: Path,
+    metric: str = "image_auroc",
+    measured: Sequence[SideBySide] = (),
+    language: str = "en",
 ) -> Path:
     """Write compare.html, compare.csv and figures/ into `folder`; returns the page's path.
 
     `measured` is what a bench of the best entries found. Raises TachaError for a metric that no run has.
     """
+    said = words(language)
     check_metric(comparison, metric)
     order = [metric, *(m for m in comparison.metrics if m != metric)]
     plotted = [m for m in dict.fromkeys([metric, *PLOTTED]) if m in order]
-    tables = {m: _table(comparison, m, folder if m in plotted else None) for m in order}
+    tables = {m: _table(comparison, m, folder if m in plotted else None, language) for m in order}
     curves = [(f"{run.label} · {c.name}", c) for run in comparison.runs for c in run.curves]
-    plots = curve_plots(curves, folder / "figures" / "curves.png")
+    plots = curve_plots(curves, folder / "figures" / "curves.png", language)
     text = render(
         "compare.html.j2",
-        headline=headline(comparison, metric),
+        language,
+        headline=headline(comparison, metric, language),
         columns=comparison.columns,
         first=[tables[m] for m in plotted],
         others=[tables[m] for m in order if m not in plotted],
         shares=_shares(comparison, metric),
         seeds=_seeds(comparison, metric),
-        metric=title_of(metric),
-        curves=[Picture(png(p), f"Training and validation loss of {len(curves)} trainings, by epoch") for p in plots],
+        metric=title_of(metric, said),
+        curves=[Picture(png(p), _losses(len(curves), said)) for p in plots],
         trainings=[_training(name, curve) for name, curve in curves],
-        pictures=[s for s in (_pictures(comparison, kind) for kind in PICTURES) if s.pictures],
+        pictures=[s for s in (_pictures(comparison, kind, said) for kind in PICTURES) if s.pictures],
         benches=measured,
         runs=[
             (run.label, str(run.folder), str(run.about.get("started") or ""), _seconds(run.about.get("seconds")))
             for run in comparison.runs
         ],
-        notes=comparison.notes,
+        notes=[echoed(n, said) for n in comparison.notes],
     )
     write_csv(comparison, folder / "compare.csv")
     return write_text(folder / "compare.html", text)
@@ -147,36 +157,65 @@ def check_metric(comparison: Comparison, metric: str) -> None:
         raise TachaError(f"--metric {metric}: no run has it; there are {', '.join(comparison.metrics)}")
 
 
-def title_of(metric: str) -> str:
+def title_of(metric: str, said: NullTranslations | None = None) -> str:
     """A metric in words."""
-    name = NAMES.get(metric, metric.replace("_", " "))
+    said = said or words("en")
+    name = said.gettext(NAMES[metric]) if metric in NAMES else metric.replace("_", " ")
     kind = metric.partition("_")[0]
-    return f"{kind} {name}" if metric in NAMES and kind in ("image", "pixel") else name
+    if metric not in NAMES or kind not in KINDS:
+        return name
+    return said.gettext(KINDS[kind]) % {"name": name}
 
 
-def headline(comparison: Comparison, metric: str) -> str:
+def _losses(n: int, said: NullTranslations) -> str:
+    return said.ngettext(
+        "Training and validation loss of %(n)d training, by epoch",
+        "Training and validation loss of %(n)d trainings, by epoch",
+        n,
+    ) % {"n": n}
+
+
+def _place(category: str, said: NullTranslations) -> str:
+    return said.gettext("mean") if category == MEAN else category
+
+
+def headline(comparison: Comparison, metric: str, language: str = "en") -> str:
     """Which entry is best by `metric`, and how many of the others the intervals set apart from it."""
+    said = words(language)
     category = comparison.categories(metric)[-1]
     column = comparison.judged(metric, category)
-    where = "in the mean over categories" if category == MEAN else f"on {category}"
+    where = said.gettext("in the mean over categories")
+    if category != MEAN:
+        where = said.gettext("on %(category)s") % {"category": category}
     found = [(e.label, j) for e, j in zip(comparison.entries, column, strict=True) if j is not None]
     best = [(label, j) for label, j in found if j.best]
+    values: dict[str, object] = {"metric": title_of(metric, said), "where": where}
     if not best:
-        return f"{len(found)} of {len(comparison.entries)} can be ranked by {title_of(metric)} {where}."
-    names = " and ".join(label for label, _ in best)
+        values |= {"n": len(found), "all": len(comparison.entries)}
+        return said.gettext("%(n)s of %(all)s can be ranked by %(metric)s %(where)s.") % values
     interval = _cell(best[0][1], metric)
-    text = f"Best {title_of(metric)} {where}: {names}, {interval.value}"
-    text += f" ({interval.interval})" if interval.interval else ""
-    close = sum(j.apart is False for _, j in found)
+    values["names"] = said.gettext(" and ").join(label for label, _j in best)
+    values["value"] = interval.value + (f" ({interval.interval})" if interval.interval else "")
+    text = said.gettext("Best %(metric)s %(where)s: %(names)s, %(value)s") % values
+    close = sum(j.apart is False for _label, j in found)
     others = len(found) - len(best)
-    if others and all(j.apart is not None for _, j in found if not j.best):
-        verb = "is" if close == 1 else "are"
-        text += f"; {close} of {others} others {verb} not separated from it" if close else "; separated from all others"
+    if others and all(j.apart is not None for _label, j in found if not j.best):
+        text += (
+            said.ngettext(
+                "; %(n)s of %(others)s others is not separated from it",
+                "; %(n)s of %(others)s others are not separated from it",
+                close,
+            )
+            % {"n": close, "others": others}
+            if close
+            else said.gettext("; separated from all others")
+        )
     return f"{text}."
 
 
-def remarks(comparison: Comparison, metric: str, category: str) -> list[str]:
+def remarks(comparison: Comparison, metric: str, category: str, language: str = "en") -> list[str]:
     """Which entries the intervals do not tell apart from the best, by name."""
+    said = words(language)
     found = [
         (e.label, j)
         for e, j in zip(comparison.entries, comparison.judged(metric, category), strict=True)
@@ -184,18 +223,39 @@ def remarks(comparison: Comparison, metric: str, category: str) -> list[str]:
     ]
     best = [label for label, j in found if j.best]
     close = [label for label, j in found if j.apart is False]
-    apart = sum(j.apart is True for _, j in found)
+    apart = sum(j.apart is True for _label, j in found)
     if not best or not (close or apart):
         return []
-    subject = f"{category}: {' and '.join(best)} {'is' if len(best) == 1 else 'are'}"
-    if not close:
-        return [f"{subject} separated from all others."]
     others = len(close) + apart
-    named = "; ".join(close) if len(close) <= NAMED else f"{len(close)} of {others} others"
-    return [f"{subject} not separated from {named}{f'; separated from {apart} of {others}' if apart else ''}."]
+    values = {"where": _place(category, said), "best": said.gettext(" and ").join(best), "n": apart, "others": others}
+    if not close:
+        text = said.ngettext(
+            "%(where)s: %(best)s is separated from all others.",
+            "%(where)s: %(best)s are separated from all others.",
+            len(best),
+        )
+        return [text % values]
+    values["close"] = "; ".join(close)
+    if len(close) > NAMED:
+        values["close"] = said.gettext("%(n)s of %(others)s others") % {"n": len(close), "others": others}
+    if apart:
+        text = said.ngettext(
+            "%(where)s: %(best)s is not separated from %(close)s; separated from %(n)s of %(others)s.",
+            "%(where)s: %(best)s are not separated from %(close)s; separated from %(n)s of %(others)s.",
+            len(best),
+        )
+    else:
+        text = said.ngettext(
+            "%(where)s: %(best)s is not separated from %(close)s.",
+            "%(where)s: %(best)s are not separated from %(close)s.",
+            len(best),
+        )
+    return [text % values]
 
 
-def _table(comparison: Comparison, metric: str, folder: Path | None) -> MetricTable:
+def _table(comparison: Comparison, metric: str, folder: Path | None, language: str) -> MetricTable:
+    said = words(language)
+    title = title_of(metric, said)
     categories = comparison.categories(metric)
     columns = {c: comparison.judged(metric, c) for c in categories}
     body = [
@@ -207,18 +267,20 @@ def _table(comparison: Comparison, metric: str, folder: Path | None) -> MetricTa
     plot = None
     if folder is not None:
         factor = 100 if _unit(metric) == "%" else 1
-        words = f"{title_of(metric)}{', %' if factor == 100 else ''}"
+        axis = f"{title}{', %' if factor == 100 else ''}"
         path = interval_plot(
             [e.label for e in comparison.entries],
-            columns,
-            title_of(metric),
-            words,
+            {_place(c, said): column for c, column in columns.items()},
+            title,
+            axis,
             folder / "figures" / f"{metric}.png",
             factor,
         )
-        plot = Picture(png(path), f"{title_of(metric)} of every entry with its 95 % interval, a panel a category")
-    said = [r for c in categories for r in remarks(comparison, metric, c)]
-    return MetricTable(title_of(metric), _unit(metric), lower_is_better(metric), categories, body, said, plot)
+        alt = said.gettext("%(metric)s of every entry with its 95 %% interval, a panel a category") % {"metric": title}
+        plot = Picture(png(path), alt)
+    told = [r for c in categories for r in remarks(comparison, metric, c, language)]
+    head = [_place(c, said) for c in categories]
+    return MetricTable(title, _unit(metric), lower_is_better(metric), head, body, told, plot)
 
 
 def _unit(metric: str) -> str:
@@ -269,15 +331,20 @@ def _training(name: str, curve: Curve) -> Training:
     return Training(name, len(curve.epochs), str(curve.epochs[b]), *kept, say(gaps[-1]))
 
 
-def _pictures(comparison: Comparison, kind: str) -> Shown:
+def _pictures(comparison: Comparison, kind: str, said: NullTranslations) -> Shown:
     """The first of every run, then the second of every run, and so on, so that none is crowded out."""
     queues = [[(run, path) for path in run.pictures.get(kind, [])] for run in comparison.runs]
     rounds = [q[i] for i in range(max(map(len, queues), default=0)) for q in queues if i < len(q)]
     pictures = []
     for run, path in rounds[:PICTURES_SHOWN]:
         name = path.relative_to(run.folder).as_posix()
-        pictures.append(Picture(thumbnail(path, PICTURE_SIDE), f"{kind} of {run.label}: {name}", run.label, name))
-    return Shown(kind, pictures, max(0, len(rounds) - PICTURES_SHOWN))
+        alt = said.gettext("%(kind)s of %(run)s: %(name)s") % {
+            "kind": said.gettext(kind),
+            "run": run.label,
+            "name": name,
+        }
+        pictures.append(Picture(thumbnail(path, PICTURE_SIDE), alt, run.label, name))
+    return Shown(said.gettext(kind), pictures, max(0, len(rounds) - PICTURES_SHOWN))
 
 
 def _seconds(value: object) -> str:

@@ -7,11 +7,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from gettext import NullTranslations
 from pathlib import Path
 
 from tacha.errors import TachaError
 from tacha.report.drawing import BLUE, INK, ORANGE, new_figure, quiet, save, short
 from tacha.report.reading import read_text
+from tacha.words import words
 
 PER_ROW, PER_FIGURE = 3, 24
 
@@ -45,7 +47,7 @@ def read_curves(run: Path) -> list[Curve]:
     return curves or _of_file(run / "history.csv", "all")
 
 
-def curve_plots(curves: Sequence[tuple[str, Curve]], path: Path) -> list[Path]:
+def curve_plots(curves: Sequence[tuple[str, Curve]], path: Path, language: str = "en") -> list[Path]:
     """Training and validation loss on one axis, a panel a training, in as many figures as it takes.
 
     The band between them is the gap; the line stands at the epoch whose weights were kept. A loss that spans more
@@ -55,11 +57,12 @@ def curve_plots(curves: Sequence[tuple[str, Curve]], path: Path) -> list[Path]:
     for start in range(0, len(curves), PER_FIGURE):
         chosen = curves[start : start + PER_FIGURE]
         number = start // PER_FIGURE
-        paths.append(_panels(chosen, path if not number else path.with_stem(f"{path.stem}_{number + 1}")))
+        here = path if not number else path.with_stem(f"{path.stem}_{number + 1}")
+        paths.append(_panels(chosen, here, words(language)))
     return paths
 
 
-def _panels(curves: Sequence[tuple[str, Curve]], path: Path) -> Path:
+def _panels(curves: Sequence[tuple[str, Curve]], path: Path, said: NullTranslations) -> Path:
     across = min(PER_ROW, len(curves))
     down = math.ceil(len(curves) / across)
     figure = new_figure(3.3 * across + 0.4, 2.25 * down + 0.5)
@@ -69,7 +72,7 @@ def _panels(curves: Sequence[tuple[str, Curve]], path: Path) -> Path:
     for axes, (title, curve) in zip(grid.ravel(), curves, strict=False):
         axes.fill_between(curve.epochs, curve.train, curve.validation, color="#E8EAED", linewidth=0)
         marker = "o" if len(curve.epochs) == 1 else None
-        axes.plot(curve.epochs, curve.train, color=BLUE, linewidth=1.6, marker=marker, label="training")
+        axes.plot(curve.epochs, curve.train, color=BLUE, linewidth=1.6, marker=marker, label=said.gettext("training"))
         axes.plot(
             curve.epochs,
             curve.validation,
@@ -77,10 +80,12 @@ def _panels(curves: Sequence[tuple[str, Curve]], path: Path) -> Path:
             linewidth=1.6,
             marker=marker,
             linestyle="--",
-            label="validation",
+            label=said.gettext("validation"),
         )
         if curve.best is not None:
-            axes.axvline(curve.epochs[curve.best], color=INK, linewidth=0.9, linestyle=":", label="weights kept")
+            axes.axvline(
+                curve.epochs[curve.best], color=INK, linewidth=0.9, linestyle=":", label=said.gettext("weights kept")
+            )
         finite = [x for x in (*curve.train, *curve.validation) if math.isfinite(x)]
         if finite and min(finite) > 0 and max(finite) > 20 * min(finite):
             axes.set_yscale("log")
@@ -89,7 +94,7 @@ def _panels(curves: Sequence[tuple[str, Curve]], path: Path) -> Path:
         quiet(axes)
         axes.tick_params(labelsize=8)
     for axes in grid[-1]:
-        axes.set_xlabel("epoch", fontsize=9)
+        axes.set_xlabel(said.gettext("epoch"), fontsize=9)
     handles, names = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=3, frameon=False, fontsize=9)
     return save(figure, path)

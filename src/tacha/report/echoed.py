@@ -37,6 +37,18 @@ _SAID = (
         _("%(where)s: the folder was ignored; it has no %(what)s"),
     ),
     (r"(?P<where>.*): folder ignored", _("%(where)s: the folder was ignored")),
+    (
+        r"(?P<where>.*): (?P<n>\d+) flawed images have no mask or an empty one; .*",
+        _("%(where)s: %(n)s flawed images have no mask or an empty one; they count for the image figures only"),
+    ),
+    (
+        r"(?P<where>.*): has no metrics.json, so it was left out",
+        _("%(where)s: has no metrics.json, so it was left out"),
+    ),
+    (
+        r"The runs did not all see the same images .*",
+        _("The runs did not all see the same images (their data digests differ), so figures may not compare."),
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tacha.report.drawing import COLOURS, GREY, new_figure, quiet, save, short
+from tacha.words import words
 
 MARKS = "osD^vP*X"
 
@@ -30,8 +31,9 @@ def frontier(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def frontier_plot(points: Sequence[Point], what: str, path: Path) -> Path:
+def frontier_plot(points: Sequence[Point], what: str, path: Path, language: str = "en") -> Path:
     """Every point with its interval over a logarithmic axis of time, the frontier drawn as steps, as a PNG."""
+    said = words(language)
     figure = new_figure(8.2, 4.6)
     axes = figure.add_subplot()
     edge = frontier(points)
@@ -53,11 +55,11 @@ def frontier_plot(points: Sequence[Point], what: str, path: Path) -> Path:
             label=short(p.label, 44),
         )
     axes.set_xscale("log")
-    axes.set(xlabel="milliseconds from file to verdict, median (logarithmic)", ylabel=what)
+    axes.set(xlabel=said.gettext("milliseconds from file to verdict, median (logarithmic)"), ylabel=what)
     axes.grid(color="#E4E6E8", linewidth=0.7)
     axes.set_axisbelow(True)
     quiet(axes)
-    axes.set_title("Accuracy against latency; filled: on the frontier", loc="left", fontsize=11)
+    axes.set_title(said.gettext("Accuracy against latency; filled: on the frontier"), loc="left", fontsize=11)
     for text in figure.legend(loc="outside right upper", frameon=False, fontsize=8).get_texts():
         text.set_parse_math(False)
     return save(figure, path)

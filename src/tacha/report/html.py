@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +11,42 @@ from tacha.errors import TachaError
 from tacha.files import write_text
 from tacha.metrics.ranking import auroc
 from tacha.report.curves import curve_plots, net_folders, read_curves
+from tacha.report.echoed import echoed
 from tacha.report.environment import render
 from tacha.report.naming import plain
 from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.plots import roc_plot, score_plot
 from tacha.report.reading import read_metrics, read_predictions, read_text
 from tacha.report.tables import headline, tables, thresholds
+from tacha.words import SOURCE, _, words
 
 GALLERY_SIDE = 1400  # px, the longer side of an embedded gallery picture
 KINDS = {
-    "miss": "Missed flaws, worst first",
-    "false alarm": "False alarms, worst first",
-    "find": "Clearest finds",
+    "miss": _("Missed flaws, worst first"),
+    "false alarm": _("False alarms, worst first"),
+    "find": _("Clearest finds"),
 }
+CALLED = {"good": _("called good"), "flawed": _("called flawed")}
+KIND = {"miss": _("miss"), "false alarm": _("false alarm"), "find": _("find")}
 LEARNED = {
-    "confusion": "Which classes are taken for which",
-    "classes": "Test images, the class named and how sure of it; framed green where it is right, else red and dashed",
-    "reconstructions": "Images and what the net makes of them",
-    "errors": "Reconstruction errors, good images against each kind of flaw",
-    "attention": "Images and where the net looks",
-    "tsne": "Embeddings of the validation images",
+    "confusion": _("Which classes are taken for which"),
+    "classes": _(
+        "Test images, the class named and how sure of it; framed green where it is right, else red and dashed"
+    ),
+    "reconstructions": _("Images and what the net makes of them"),
+    "errors": _("Reconstruction errors, good images against each kind of flaw"),
+    "attention": _("Images and where the net looks"),
+    "tsne": _("Embeddings of the validation images"),
 }
 
 
-def write_report(run_dir: str | Path) -> Path:
+def write_report(run_dir: str | Path, language: str = "en") -> Path:
     """Write `report.html` into a run folder from what lies there; figures are also saved under `figures/`.
 
     The folder holds metrics.json, predictions.csv, config.yaml and the gallery's pictures. Raises TachaError,
     naming the file, where one is missing or cannot be read.
     """
+    said = words(language)
     folder = Path(run_dir)
     rows, run = read_metrics(folder / "metrics.json")
     predictions = read_predictions(folder / "predictions.csv")
@@ -46,22 +54,28 @@ def write_report(run_dir: str | Path) -> Path:
     scores = _by_detector(predictions, calibration)
     text = render(
         "report.html.j2",
+        language,
         run=run,
-        about=_about(run),
-        headline=headline(rows, predictions, calibration),
-        tables=tables(rows),
-        thresholds=thresholds(rows, calibration),
-        learned=_learned(folder),
-        roc=_roc(folder, scores, rows),
-        rocs=_rocs(folder, rows),
-        histograms=_histograms(folder, scores, calibration),
-        gallery=_gallery(folder, run.get("gallery") or {}),
+        about=_about(run, said),
+        headline=headline(rows, predictions, calibration, language),
+        tables=tables(rows, language),
+        thresholds=thresholds(rows, calibration, language),
+        learned=_learned(folder, language),
+        roc=_roc(folder, scores, rows, language),
+        rocs=_rocs(folder, rows, language),
+        histograms=_histograms(folder, scores, calibration, language),
+        gallery=_gallery(folder, run.get("gallery") or {}, said),
         versions=run.get("versions") or {},
-        notes=run.get("notes") or [],
-        skipped=run.get("skipped") or [],
+        notes=[_told(str(n), language) for n in run.get("notes") or []],
+        skipped=[(path, _told(str(why), language)) for path, why in run.get("skipped") or []],
         config=read_text(folder / "config.yaml"),
     )
     return write_text(folder / "report.html", text)
+
+
+def _told(line: str, language: str) -> str:
+    """A line that was written in English, in the page's language as far as it is known there."""
+    return line if language == SOURCE else echoed(line, words(language))
 
 
 def _by_detector(
@@ -76,7 +90,9 @@ def _by_detector(
     return found
 
 
-def _roc(folder: Path, scores: Mapping[str, list[dict[str, Any]]], rows: Sequence[Mapping[str, Any]]) -> Picture | None:
+def _roc(
+    folder: Path, scores: Mapping[str, list[dict[str, Any]]], rows: Sequence[Mapping[str, Any]], language: str
+) -> Picture | None:
     curves, captions = {}, {}
     for category, chosen in scores.items():
         values, labels = [p["score"] for p in chosen], [p["label"] for p in chosen]
@@ -90,11 +106,11 @@ def _roc(folder: Path, scores: Mapping[str, list[dict[str, Any]]], rows: Sequenc
         curves[category], captions[category] = (values, labels), caption
     if not curves:
         return None
-    path = roc_plot(curves, captions, folder / "figures" / "roc.png")
-    return Picture(png(path), f"ROC curves. {'; '.join(captions.values())}")
+    path = roc_plot(curves, captions, folder / "figures" / "roc.png", language=language)
+    return Picture(png(path), f"{words(language).gettext('ROC curves')}. {'; '.join(captions.values())}")
 
 
-def _rocs(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Picture]:
+def _rocs(folder: Path, rows: Sequence[Mapping[str, Any]], language: str) -> list[Picture]:
     """A category's ROC curves under every scorer of the run, where there are several; the detector's own first."""
     judged = {r["category"]: str(r.get("scorer")) for r in reversed(rows) if r.get("scorer")}
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -109,31 +125,42 @@ def _rocs(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Picture]:
         if len(curves) < 2 or any(len(set(labels)) < 2 for _, labels in curves.values()):
             continue
         captions = {k: f"{k}: AUROC {100 * float(auroc(*v)[0]):.1f} %" for k, v in curves.items()}
-        path = roc_plot(curves, captions, folder / "figures" / f"roc_{number}_{plain(category)}.png", category)
-        pictures.append(Picture(png(path), f"ROC curves of {category}. {'; '.join(captions.values())}"))
+        path = roc_plot(
+            curves, captions, folder / "figures" / f"roc_{number}_{plain(category)}.png", category, language
+        )
+        said = words(language).gettext("ROC curves of %(category)s") % {"category": category}
+        pictures.append(Picture(png(path), f"{said}. {'; '.join(captions.values())}"))
     return pictures
 
 
-def _learned(folder: Path) -> list[tuple[str, list[Picture]]]:
+def _learned(folder: Path, language: str) -> list[tuple[str, list[Picture]]]:
     """What the trained nets of a run drew: loss curves, then each kind of picture with one for each net or category."""
+    said = words(language)
     curves = [(c.name, c) for c in read_curves(folder)]
-    losses = curve_plots(curves, folder / "figures" / "curves.png")
-    said = f"Training and validation loss of {len(curves)} trainings, by epoch"
-    found = {"Training and validation loss": [Picture(png(path), said) for path in losses]} if losses else {}
+    losses = curve_plots(curves, folder / "figures" / "curves.png", language)
+    alt = said.ngettext(
+        "Training and validation loss of %(n)d training, by epoch",
+        "Training and validation loss of %(n)d trainings, by epoch",
+        len(curves),
+    ) % {"n": len(curves)}
+    title = said.gettext("Training and validation loss")
+    found = {title: [Picture(png(path), alt) for path in losses]} if losses else {}
     drawn = [(path, net.name) for net in net_folders(folder) for path in sorted((net / "figures").glob("*.png"))]
     drawn += [(path, path.stem.partition("_")[2]) for path in sorted((folder / "figures").glob("*_*.png"))]
-    for kind, title in LEARNED.items():
+    for kind, message in LEARNED.items():
+        title = said.gettext(message)
         for path, of in drawn:
             if path.stem.partition("_")[0] == kind:
-                where = "validation" if path.parent.parent.parent.name == "nets" else "test"
-                caption = of if kind in ("confusion", "classes") else f"{of} · {where} images"
+                trained = path.parent.parent.parent.name == "nets"
+                where = said.gettext("validation images") if trained else said.gettext("test images")
+                caption = of if kind in ("confusion", "classes") else f"{of} · {where}"
                 picture = Picture(thumbnail(path, GALLERY_SIDE), f"{title}: {of}", caption)
                 found.setdefault(title, []).append(picture)
     return list(found.items())
 
 
 def _histograms(
-    folder: Path, scores: Mapping[str, list[dict[str, Any]]], calibration: Mapping[str, Any]
+    folder: Path, scores: Mapping[str, list[dict[str, Any]]], calibration: Mapping[str, Any], language: str
 ) -> list[Picture]:
     pictures = []
     for number, (category, chosen) in enumerate(scores.items()):
@@ -144,40 +171,50 @@ def _histograms(
             [p["defect"] for p in chosen],
             threshold,
             folder / "figures" / f"scores_{number}_{plain(category)}.png",
+            language,
         )
         defects = ", ".join(sorted({p["defect"] for p in chosen}))
-        pictures.append(Picture(png(path), f"Scores of {category} by defect type ({defects}) and the threshold"))
+        said = words(language).gettext("Scores of %(category)s by defect type (%(defects)s) and the threshold")
+        pictures.append(Picture(png(path), said % {"category": category, "defects": defects}))
     return pictures
 
 
-def _gallery(folder: Path, gallery: Mapping[str, Any]) -> list[tuple[str, list[Picture]]]:
+def _gallery(folder: Path, gallery: Mapping[str, Any], said: NullTranslations) -> list[tuple[str, list[Picture]]]:
     """Pictures by kind: misses and false alarms first, whatever else after them."""
     found: dict[str, list[Picture]] = {kind: [] for kind in KINDS}
     for category, entries in gallery.items():
         for e in entries:
             p = e.get("p_value")
-            caption = f"score {float(e['score']):.4g}" + ("" if p in (None, "") else f", p-value {float(p):.2g}")
+            caption = said.gettext("score %(score)s") % {"score": f"{float(e['score']):.4g}"}
+            if p not in (None, ""):
+                caption += ", " + said.gettext("p-value %(p)s") % {"p": f"{float(p):.2g}"}
+            called = {
+                "category": category,
+                "defect": said.gettext("good") if e["defect"] == "good" else e["defect"],
+                "called": said.gettext(CALLED.get(str(e["verdict"]), str(e["verdict"]))),
+            }
+            alt = said.gettext("%(category)s, %(defect)s, %(called)s; the image, then its heat map") % called
             picture = Picture(
                 _small(folder, str(e["image"])),
-                f"{e['kind']}: {category}, {e['defect']}, called {e['verdict']}; the image, then its heat map",
-                f"{category} · {e['defect']} · called {e['verdict']}",
+                f"{said.gettext(KIND.get(str(e['kind']), str(e['kind'])))}: {alt}",
+                said.gettext("%(category)s · %(defect)s · %(called)s") % called,
                 f"{caption} · {Path(str(e['path'])).name}",
             )
             found.setdefault(str(e["kind"]), []).append(picture)
-    return [(KINDS.get(kind, kind), pictures) for kind, pictures in found.items() if pictures]
+    return [(said.gettext(KINDS.get(kind, kind)), pictures) for kind, pictures in found.items() if pictures]
 
 
-def _about(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _about(run: Mapping[str, Any], said: NullTranslations) -> list[tuple[str, str]]:
     data = run.get("data") or {}
     seconds = run.get("seconds")
     lines = [
-        ("Run", run.get("name")),
-        ("Started", run.get("started")),
-        ("Took", None if seconds is None else f"{float(seconds):.1f} s"),
+        (said.gettext("Run"), run.get("name")),
+        (said.gettext("Started"), run.get("started")),
+        (said.gettext("Took"), None if seconds is None else f"{float(seconds):.1f} s"),
         ("tacha", run.get("tacha")),
-        ("Data", data.get("root")),
-        ("Layout", data.get("layout")),
-        ("Digest of the file list", data.get("digest")),
+        (said.gettext("Data"), data.get("root")),
+        (said.gettext("Layout"), data.get("layout")),
+        (said.gettext("Digest of the file list"), data.get("digest")),
     ]
     return [(name, str(value)) for name, value in lines if value is not None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from gettext import NullTranslations
 from itertools import cycle, islice, product
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tacha.report.drawing import BLUE, COLOURS, DASHES, INK, ORANGE, new_figure, quiet, save, short
+from tacha.words import _, words
 
 PERPLEXITY = 30.0
+GOOD_ROW = _("good")
 
 Scores = npt.NDArray[np.float64]
 
@@ -20,12 +23,15 @@ def roc_plot(
     curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
     captions: Mapping[str, str],
     path: Path,
-    title: str = "every threshold there could be",
+    title: str = "",
+    language: str = "en",
 ) -> Path:
     """One ROC curve a name, from (scores [N], labels [N]); `captions` gives each its words in the legend.
 
-    What has one class only has no curve and is left out.
+    What has one class only has no curve and is left out. Without a title: every threshold there could be.
     """
+    said = words(language)
+    title = title or said.gettext("every threshold there could be")
     figure = new_figure(6.4, 5.2)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8)
@@ -37,7 +43,12 @@ def roc_plot(
             continue
         lines += axes.plot(*points, color=colour, linestyle=dash, linewidth=1.8, clip_on=False)
         names.append(captions.get(name, name))
-    axes.set(xlim=(0, 1), ylim=(0, 1.005), xlabel="good parts called flawed", ylabel="flawed parts found")
+    axes.set(
+        xlim=(0, 1),
+        ylim=(0, 1.005),
+        xlabel=said.gettext("good parts called flawed"),
+        ylabel=said.gettext("flawed parts found"),
+    )
     axes.set_title(f"ROC: {title}", loc="left", fontsize=11).set_parse_math(False)
     quiet(axes)
     if lines:
@@ -48,9 +59,15 @@ def roc_plot(
 
 
 def score_plot(
-    title: str, scores: Sequence[float], defects: Sequence[str], threshold: float | None, path: Path
+    title: str,
+    scores: Sequence[float],
+    defects: Sequence[str],
+    threshold: float | None,
+    path: Path,
+    language: str = "en",
 ) -> Path:
     """One row of scores a defect type, good first, on one axis, with the calibrated threshold across all rows."""
+    said = words(language)
     values, kinds = np.asarray(scores, dtype=np.float64), np.asarray(defects, dtype=object)
     rows = sorted(set(defects), key=lambda d: (d != "good", d))
     ends = [*values, *([] if threshold is None else [threshold])]
@@ -66,7 +83,7 @@ def score_plot(
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         label = axes.set_ylabel(
-            f"{short(kind)}\n{_judged(chosen, threshold)}",
+            f"{short(said.gettext(GOOD_ROW) if kind == 'good' else kind)}\n{_judged(chosen, threshold, said)}",
             rotation=0,
             ha="right",
             va="center",
@@ -81,8 +98,8 @@ def score_plot(
     for axes in grid[:-1]:
         axes.tick_params(bottom=False)
     if threshold is not None:
-        grid[0].set_title(f"- - threshold {threshold:.4g}", loc="right", fontsize=9, color=INK)
-    grid[-1].set_xlabel("anomaly score (raw; higher is more abnormal)")
+        grid[0].set_title(f"- - {said.gettext('threshold')} {threshold:.4g}", loc="right", fontsize=9, color=INK)
+    grid[-1].set_xlabel(said.gettext("anomaly score (raw; higher is more abnormal)"))
     grid[0].set_title(title, loc="left", fontsize=11).set_parse_math(False)
     return save(figure, path)
 
@@ -109,8 +126,11 @@ def embedding_map(embeddings: npt.ArrayLike, names: Sequence[str], path: Path, s
     return save(figure, path)
 
 
-def error_histograms(good: Sequence[float], by_defect: Mapping[str, Sequence[float]], path: Path) -> Path:
+def error_histograms(
+    good: Sequence[float], by_defect: Mapping[str, Sequence[float]], path: Path, language: str = "en"
+) -> Path:
     """Reconstruction errors of good images against those of each defect, a row a defect on one axis, as a PNG."""
+    said = words(language)
     every = np.asarray([*good, *(e for errors in by_defect.values() for e in errors)], dtype=np.float64)
     low, high = (every.min(), every.max()) if every.size else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1, 41)
@@ -118,25 +138,31 @@ def error_histograms(good: Sequence[float], by_defect: Mapping[str, Sequence[flo
     figure = new_figure(7.2, 0.8 + 0.85 * len(rows))
     for name, axes in zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0], strict=True):
         flawed = by_defect.get(name, ())
-        for errors, colour, label in ((good, BLUE, "good"), (flawed, ORANGE, "flawed")):
+        for errors, colour, label in (
+            (good, BLUE, said.gettext("good images")),
+            (flawed, ORANGE, said.gettext("flawed images")),
+        ):
             shares = np.full(len(errors), 1 / max(1, len(errors)))
             axes.hist(errors, bins=edges, weights=shares, color=colour, alpha=0.6, label=label)
         axes.set_yticks([])
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
         axes.set_ylabel(
-            f"{name}\n{len(flawed)} images", rotation=0, ha="right", va="center", fontsize=9
+            f"{name}\n{_images(len(flawed), said)}", rotation=0, ha="right", va="center", fontsize=9
         ).set_parse_math(False)
-    axes.set_xlabel("reconstruction error")
+    axes.set_xlabel(said.gettext("reconstruction error"))
     figure.axes[0].legend(frameon=False, fontsize=8)
     figure.axes[0].set_title(
-        f"Share of images by their error; {len(good)} good ones in every row", loc="left", fontsize=10
+        said.gettext("Share of images by their error; %(n)s good ones in every row") % {"n": len(good)},
+        loc="left",
+        fontsize=10,
     )
     return save(figure, path)
 
 
-def confusion_plot(confusion: npt.NDArray[np.int64], classes: Sequence[str], path: Path) -> Path:
+def confusion_plot(confusion: npt.NDArray[np.int64], classes: Sequence[str], path: Path, language: str = "en") -> Path:
     """Counts [true, named] as a PNG, coloured by the share of the true class."""
+    said = words(language)
     side = 2.2 + 0.62 * len(classes)
     figure = new_figure(side + 0.6, side)
     axes = figure.add_subplot()
@@ -144,18 +170,27 @@ def confusion_plot(confusion: npt.NDArray[np.int64], classes: Sequence[str], pat
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (i, j), count in np.ndenumerate(confusion):
         axes.text(j, i, str(count), ha="center", va="center", color="white" if share[i, j] > 0.55 else INK)
-    axes.set(xticks=range(len(classes)), yticks=range(len(classes)), xlabel="named", ylabel="true")
+    axes.set(
+        xticks=range(len(classes)),
+        yticks=range(len(classes)),
+        xlabel=said.gettext("named"),
+        ylabel=said.gettext("true"),
+    )
     for labels in (axes.set_xticklabels(classes, rotation=35, ha="right"), axes.set_yticklabels(classes)):
         for text in labels:
             text.set_parse_math(False)
-    axes.set_title("Test images by their class", loc="left", fontsize=11)
+    axes.set_title(said.gettext("Test images by their class"), loc="left", fontsize=11)
     return save(figure, path)
 
 
-def _judged(scores: Scores, threshold: float | None) -> str:
+def _judged(scores: Scores, threshold: float | None, said: NullTranslations) -> str:
     if threshold is None:
-        return f"{scores.size} images"
-    return f"{int((scores > threshold).sum())} of {scores.size} called flawed"
+        return _images(scores.size, said)
+    return said.gettext("%(n)s of %(all)s called flawed") % {"n": int((scores > threshold).sum()), "all": scores.size}
+
+
+def _images(n: int, said: NullTranslations) -> str:
+    return said.gettext("%(n)s images") % {"n": n}
 
 
 def _roc_points(scores: Scores, flawed: npt.NDArray[np.bool_]) -> tuple[Scores, Scores] | None:

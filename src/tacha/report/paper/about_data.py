@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tacha.report.echoed import echoed
 from tacha.report.paper.content import Block, Bullets, Pairs, Paragraph, Section
 from tacha.report.paper.material import Material
 from tacha.report.paper.pen import Pen
@@ -57,7 +58,7 @@ def about_data(material: Material, pen: Pen) -> Section:
         )
     blocks.append(Pairs(tuple(_digests(material, pen))))
     for run in material.runs:
-        said = [str(n) for n in run.about.get("notes") or []]
+        said = [echoed(str(n), pen.words) for n in run.about.get("notes") or []]
         skipped = run.about.get("skipped") or []
         if skipped:
             said.append(

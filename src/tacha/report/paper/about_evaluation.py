@@ -183,7 +183,7 @@ def _roc(material: Material, pen: Pen) -> Figure | None:
     if not curves:
         return None
     captions = {name: f"{name}: {100 * float(auroc(*c)[0]):.1f} %" for name, c in curves.items()}
-    path = roc_plot(curves, captions, pen.place("roc"))
+    path = roc_plot(curves, captions, pen.place("roc"), language=pen.language)
     caption = pen.gettext("ROC curves: flawed parts found against good parts called flawed, at every threshold.")
     return pen.figure(path, f"{caption} {'; '.join(captions.values())}", caption)
 
@@ -199,6 +199,7 @@ def _scores(material: Material, pen: Pen) -> list[Figure]:
             [p["defect"] for p in judged],
             None if threshold is None else float(threshold),
             pen.place(f"scores_{line.name}"),
+            pen.language,
         )
         caption = pen.gettext(
             "Scores of %(name)s by kind of flaw; the dashed line is the calibrated threshold.", name=line.name

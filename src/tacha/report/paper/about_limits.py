@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tacha.report.echoed import echoed
 from tacha.report.paper.content import Bullets, Section
 from tacha.report.paper.material import Material
 from tacha.report.paper.pen import Pen
@@ -53,5 +54,5 @@ def about_limits(material: Material, pen: Pen) -> Section:
     untested = [x.name for x in material.lines if not material.judged(x)]
     if untested:
         said.append(pen.gettext("No labelled test images were judged for %(names)s.", names=pen.listed(untested)))
-    said += [note for note in material.comparison.notes if "digests" not in note]
+    said += [echoed(note, pen.words) for note in material.comparison.notes if "digests" not in note]
     return Section(pen.gettext("Limits"), (Bullets(tuple(said)),))

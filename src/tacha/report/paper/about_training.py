@@ -38,7 +38,7 @@ def about_training(material: Material, pen: Pen) -> Section:
         "weights were kept."
     )
     figures: list[Figure] = []
-    for path in curve_plots(curves, pen.place("losses")):
+    for path in curve_plots(curves, pen.place("losses"), pen.language):
         figures.append(pen.figure(path, alt, caption))
     body = []
     for name, curve in curves:
