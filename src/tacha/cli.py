@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     inspect.add_argument("--csv", metavar="FILE", help="write a row an image")
     inspect.add_argument("--json", metavar="FILE", help="write everything but the maps")
     inspect.add_argument("--overlays", metavar="DIR", help="write a picture an image: original and heat map")
+    _language(inspect)
     inspect.add_argument(
         "--fail-on-flaw", action="store_true", help="exit with 1 when an image is flawed or cannot be judged"
     )
@@ -86,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
     profile.add_argument("--count", type=int, default=8, help="images a round at most, evenly picked (default: 8)")
     profile.add_argument("--rounds", type=int, default=5, help="after one that warms up (default: 5)")
     profile.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of features and scorer in torch")
-    profile.add_argument("--language", choices=LANGUAGES, default="en", help="of the page (default: en)")
+    profile.add_argument(
+        "--language", choices=LANGUAGES, default="en", help="of what is written for people (default: en)"
+    )
     profile.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_profile)")
     _engine(profile)
 

@@ -60,7 +60,7 @@ def write_gallery(
 
     from tacha.data.image import read_image, read_mask
     from tacha.errors import TachaError
-    from tacha.report.overlay import heat_overlay, side_by_side
+    from tacha.report.overlay import colour_bar, heat_overlay, side_by_side
 
     ordered = sorted(evaluation.predictions, key=lambda p: p.score)
     kinds = {
@@ -73,9 +73,11 @@ def write_gallery(
         for number, p in enumerate(chosen[:count]):
             found = inspector.inspect(p.path)
             image = read_image(p.path)
-            panel = image
+            panel, bar = image, None
             if found.map is not None and found.map_threshold is not None:
-                panel = heat_overlay(image, found.map, found.map_threshold, tuple(inspector.card["map_scale"]))
+                scale = tuple(inspector.card["map_scale"])
+                panel = heat_overlay(image, found.map, found.map_threshold, scale)
+                bar = colour_bar(image.shape[0], found.map_threshold, scale)
             mask_path = masks.get(p.path)
             try:
                 mask = read_mask(mask_path, found.size) if mask_path else None
@@ -83,7 +85,7 @@ def write_gallery(
                 mask = None
             name = f"gallery_{inspector.name}_{kind.replace(' ', '_')}_{number}.png"
             with written(folder / "figures" / name) as part:
-                Image.fromarray(side_by_side(image, panel, mask)).save(part, format="PNG")
-            about = asdict(p)
+                Image.fromarray(side_by_side(image, panel, mask, bar)).save(part, format="PNG")
+            about = {**asdict(p), "size": list(found.size), "regions": [r.to_dict() for r in found.regions]}
             entries.append({**about, "kind": kind, "image": f"figures/{name}", "path": str(p.path)})
     return entries

@@ -29,7 +29,8 @@ from tacha.report.paper.pen import Pen
 from tacha.report.paper.write import write_paper
 
 HOSTILE = ["<script>alert(1)</script>", "#let x = 1", "$x_1$", "a|b", "_under_ *star*", "two\nlines", "\\n \"q\" `c`",
-           "[x](y) ![i](j)", "@ref <lab> ~ -- // /*", "1. one", "&amp; &", "~~gone~~", "{{ x }} {% y %}"]  # fmt: skip
+           "[x](y) ![i](j)", "@ref <lab> ~ -- // /*", "1. one", "&amp; &", "~~gone~~",
+           "- dash", "+ plus", "1) one", "=== x", "--- x", "3.5", "# x", "{{ x }} {% y %}"]  # fmt: skip
 
 
 class Page(HTMLParser):

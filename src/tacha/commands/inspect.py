@@ -35,7 +35,7 @@ def run(asked: argparse.Namespace) -> int:
         if not asked.quiet:
             print(_line(found))
         if asked.overlays:
-            _overlay(inspector, found, Path(asked.overlays), paths)
+            _overlay(inspector, found, Path(asked.overlays), paths, asked.language)
     seconds = time.perf_counter() - began
     for _, reason in skipped:
         print(f"tacha: not judged: {reason}", file=sys.stderr)
@@ -75,20 +75,33 @@ def _write_csv(path: Path, results: list[dict[str, Any]]) -> None:
     write_text(path, buffer.getvalue())
 
 
-def _overlay(inspector: Inspector, found: Inspection, folder: Path, paths: list[Path]) -> None:
+def _overlay(inspector: Inspector, found: Inspection, folder: Path, paths: list[Path], language: str) -> None:
     from PIL import Image
 
     from tacha.data.image import read_image
-    from tacha.report.overlay import heat_overlay, side_by_side
+    from tacha.report.overlay import captioned, colour_bar, heat_overlay, side_by_side
+    from tacha.report.sizes import sized
+    from tacha.words import words
 
     assert found.path is not None
     image = read_image(found.path)
-    panel = image
+    panel, bar = image, None
     if found.map is not None and found.map_threshold is not None:
-        panel = heat_overlay(image, found.map, found.map_threshold, tuple(inspector.card["map_scale"]))
+        scale = tuple(inspector.card["map_scale"])
+        panel = heat_overlay(image, found.map, found.map_threshold, scale)
+        bar = colour_bar(image.shape[0], found.map_threshold, scale)
+    said = words(language)
+    verdict = said.gettext("called flawed") if found.flawed else said.gettext("called good")
+    score = said.gettext("score %(score)s, threshold %(threshold)s") % {
+        "score": f"{found.score:.4g}",
+        "threshold": f"{found.threshold:.4g}",
+    }
+    caption = f"{verdict} · {score}"
+    if found.map is not None:
+        caption += f" · {sized([r.to_dict() for r in found.regions], found.size, said)}"
     target = folder / overlay_name(found.path, paths)
     with written(target) as part:
-        Image.fromarray(side_by_side(image, panel)).save(part, format="PNG")
+        Image.fromarray(captioned(side_by_side(image, panel, None, bar), caption)).save(part, format="PNG")
 
 
 def overlay_name(path: Path, paths: list[Path]) -> str:

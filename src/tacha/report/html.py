@@ -17,6 +17,7 @@ from tacha.report.naming import plain
 from tacha.report.pictures import Picture, png, thumbnail
 from tacha.report.plots import roc_plot, score_plot
 from tacha.report.reading import read_metrics, read_predictions, read_text
+from tacha.report.sizes import sized
 from tacha.report.tables import headline, tables, thresholds
 from tacha.words import SOURCE, _, words
 
@@ -188,6 +189,8 @@ def _gallery(folder: Path, gallery: Mapping[str, Any], said: NullTranslations) -
             caption = said.gettext("score %(score)s") % {"score": f"{float(e['score']):.4g}"}
             if p not in (None, ""):
                 caption += ", " + said.gettext("p-value %(p)s") % {"p": f"{float(p):.2g}"}
+            if "regions" in e:
+                caption += "; " + sized(e["regions"], (e["size"][0], e["size"][1]), said)
             called = {
                 "category": category,
                 "defect": said.gettext("good") if e["defect"] == "good" else e["defect"],

@@ -6,7 +6,7 @@ from itertools import islice
 
 from tacha.calibration import percent
 from tacha.report.compare import Value, lower_is_better
-from tacha.report.paper.about_clusters import Clusters, plane_name
+from tacha.report.paper.about_clusters import TITLES, Clusters, plane_name
 from tacha.report.paper.about_evaluation import Evaluation, promised
 from tacha.report.paper.about_variants import Variants, auroc_of
 from tacha.report.paper.content import Block, Bullets, Heading, Paragraph, Section
@@ -63,7 +63,7 @@ def beside(pen: Pen, metric: str, where: str, one: tuple[str, Value], other: tup
     better, worse = sorted((one, other), key=lambda x: -sign * x[1].value)
     values = {
         "where": where,
-        "metric": pen.gettext(NAMES.get(metric, metric)),
+        "metric": pen.gettext(NAMES.get(metric, TITLES.get(metric, metric))),
         "one": better[0],
         "other": worse[0],
         "a": pen.said(metric, better[1]),

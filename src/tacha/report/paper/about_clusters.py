@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,11 @@ PLANES = {
     "pca": _("DBSCAN on PCA"),
     "tsne": _("DBSCAN on t-SNE"),
     "detector": _("the detector itself"),
+}
+DRAWN = {
+    "truth": _("Embeddings of the test images, coloured by truth: %(of)s."),
+    "found": _("Embeddings of the test images, coloured by cluster: %(of)s."),
+    "k_distances": _("Distances to the k-th neighbour, sorted; the line is eps: %(of)s."),
 }
 
 
@@ -128,6 +134,13 @@ def _pictures(material: Material, pen: Pen) -> list[Figure]:
     out = []
     for run in material.runs:
         for path in material.cluster_pictures.get(run.folder, []):
-            caption = pen.gettext("Clusters of %(run)s: %(of)s.", run=run.label or run.folder.name, of=path.stem)
+            kind = next((k for k in DRAWN if path.stem.endswith(f"_{k}")), "")
+            caption = pen.gettext(DRAWN.get(kind, "%(of)s"), of=_of(path.stem.removesuffix(f"_{kind}")))
             out.append(pen.picture(path, path.stem, caption, caption))
     return out
+
+
+def _of(stem: str) -> str:
+    """clusters_0_screw_pca: screw, PCA."""
+    found = re.fullmatch(r"clusters_\d+_(.*)_(pca|tsne)", stem)
+    return f"{found[1]}, {'PCA' if found[2] == 'pca' else 't-SNE'}" if found else stem

@@ -16,6 +16,7 @@ from tacha.report.paper.content import Block, Figure, Heading, Paragraph, Sectio
 from tacha.report.paper.material import Line, Material
 from tacha.report.paper.pen import Pen
 from tacha.report.plots import roc_plot, score_plot
+from tacha.report.sizes import sized
 from tacha.report.tables import Cell
 from tacha.words import _
 
@@ -223,6 +224,8 @@ def _gallery(material: Material, pen: Pen) -> list[Figure]:
                     score=f"{float(e['score']):.4g}",
                     threshold=f"{float(line.calibration.get('threshold', float('nan'))):.4g}",
                 )
+                if "regions" in e:
+                    caption += f" {sized(e['regions'], (e['size'][0], e['size'][1]), pen.words)}."
                 source = _inside(line.entry.run.folder, e)
                 name = f"{kind}_{line.name}"
                 found.append(pen.picture(source, name, caption, caption))

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from tacha.report.paper.content import Block, Bullets, Heading, Pairs, Paper, Paragraph, Table
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|$~&-])")
-LISTED = re.compile(r"^(\d+)(\.)")  # what would begin a list
+SPECIAL = re.compile(r"([\\`*_\[\]<>#|$~&])")
+LISTED = re.compile(r"^(\d*)([-+.)=])(?=\s|$|[-=])")  # what would begin a list or underline a heading
 
 
 def as_markdown(paper: Paper, folder: Path) -> str:

@@ -10,6 +10,7 @@ from tacha.report.paper.content import Block, Bullets, Figure, Heading, Pairs, P
 
 HOW = "pip install 'tacha[pdf]'"
 MM_WIDE, MM_TALL = 166, 90  # a figure at most; A4 less its margins, and a third of it
+MM_PANELS = 140  # panels side by side: four fit on a page
 DPI = 170
 SETUP = """\
 #set page(paper: "a4", margin: (x: 22mm, y: 24mm), numbering: "1")
@@ -86,7 +87,8 @@ def _block(block: Block, folder: Path) -> str:
         return f"#list({', '.join(f'[#{string(item)}]' for item in block.items)})"
     if isinstance(block, Pairs):
         cells = ", ".join(f"[#{_broken(name)}], [#{_broken(value)}]" for name, value in block.items)
-        return f"#text(size: 9pt, grid(columns: (auto, 1fr), column-gutter: 1em, row-gutter: .45em, {cells}))"
+        grid = f"#grid(columns: (auto, 1fr), column-gutter: 1em, row-gutter: .45em, {cells})"
+        return f"#text(size: 9pt)[#set par(justify: false)\n{grid}]"
     if isinstance(block, Table):
         return _table(block)
     return _figure(block, folder)
@@ -128,7 +130,9 @@ def _size(path: Path) -> str:
     """A little smaller than drawn, at most as wide as the text and as tall as a third of the page."""
     from PIL import Image
 
+    if path.suffix == ".svg":
+        return "width: 105mm"
     with Image.open(path) as image:
         width, height = image.size
-    shown = min(MM_WIDE, width / DPI * 25.4, MM_TALL * width / height)
+    shown = min(MM_PANELS if width > 2.2 * height else MM_WIDE, width / DPI * 25.4, MM_TALL * width / height)
     return f"width: {shown:.1f}mm"

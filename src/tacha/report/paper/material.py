@@ -97,7 +97,7 @@ def _clusters(folder: Path, material: Material) -> None:
     if path is None:
         return
     material.clusters[folder] = _rows(path, {"category", "plane", "metric", "value"})
-    drawn = {*path.parent.glob("clusters*.png"), *path.parent.glob("figures/clusters*.png")}
+    drawn = [p for kind in ("truth.svg", "found.svg", "k_distances.png") for p in path.parent.glob(f"figures/*_{kind}")]
     material.cluster_pictures[folder] = sorted(drawn)
 
 
