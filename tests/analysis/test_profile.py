@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 import torch
 
 from tacha.cli import main
-from tacha.inspector import load
+from tacha.inspector import Inspector
 from tacha.profiling.operators import FUNCTION, OPERATOR, functions_of, median_of, tally_of, torch_profile
 from tacha.profiling.stages import Stages
+from tacha.runtime import artefact as artefacts
 from tacha.words import LANGUAGES, words
 
 STAGES = {"reading", "features", "scorer", "engine", "verdict"}
@@ -67,16 +69,30 @@ def test_functions_are_named_by_file_and_never_by_the_machine() -> None:
     assert not [o.name for o in found if o.name.startswith("/") or " at 0x" in o.name]
 
 
-def test_a_verdict_by_stages_is_the_verdict(artefact_path: Path, sample_root: Path) -> None:
-    inspector = load(artefact_path, engine="torch")
+@pytest.mark.parametrize("tiles", [{}, {"tile": 48, "overlap": 0.25}], ids=["whole", "tiles"])
+def test_a_verdict_by_stages_is_the_verdict(artefact_path: Path, sample_root: Path, tiles: dict[str, float]) -> None:
+    artefact = artefacts.read(artefact_path)
+    card = {**artefact.card, "input": {**artefact.card["input"], **tiles}}
+    inspector = Inspector(replace(artefact, card=card), engine="torch")
     stages = Stages(inspector, "cpu")
     for path in sorted((sample_root / "brick" / "test").glob("*/*.png"))[::7]:
         read = stages.read(path)
+        assert (len(read.seen.boxes) > 1) == bool(tiles)
         found, whole = stages.verdict(read, stages.scores(stages.features(read))), inspector.inspect(path)
         assert found.to_dict() == whole.to_dict()
         assert found.map is not None
         assert np.array_equal(found.map, whole.map)
         assert stages.verdict(read, stages.engine(read)).to_dict() == whole.to_dict()
+
+
+def test_int8_is_seen_in_its_engine_alone(artefact_path: Path, good_image: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    artefact = artefacts.read(artefact_path)
+    said = artefacts.write(replace(artefact, card={**artefact.card, "arithmetic": "int8"}), tmp_path / "of.tacha")
+    assert main(["profile", str(said), str(good_image), "--rounds", "1", "--out", str(tmp_path / "out")]) == 0
+    assert "torch has no int8 for this artefact" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "out" / "profile.json").read_text())["rows"]
+    assert {r["stage"] for r in rows} == {"reading", "engine", "verdict"}
+    assert "does not run this artefact's int8" in (tmp_path / "out" / "profile.html").read_text().replace("&#39;", "'")
 
 
 def test_what_it_writes(profiled: Path) -> None:
@@ -101,7 +117,6 @@ def test_what_it_writes(profiled: Path) -> None:
 
 
 def test_convolutions_are_counted_an_image(profiled: Path, artefact_path: Path) -> None:
-    from tacha.runtime import artefact as artefacts
     from tacha.runtime.engines.torch import detector_of
 
     net = detector_of(artefacts.read(artefact_path)).net

@@ -121,7 +121,9 @@ def _ways(stages: Sequence[Spent], about: Mapping[str, Any], say: NullTranslatio
 def _headline(ways: Sequence[Way], say: NullTranslations) -> str:
     way = ways[0]
     longest = max(way.parts, key=lambda p: p.share)
-    text = say.gettext("On %(way)s an image takes %(total)s ms, %(share)s %% of it in one stage: %(stage)s")
+    text = say.gettext(
+        "On %(way)s an image takes %(total)s ms, %(share)s\N{NO-BREAK SPACE}%% of it in one stage: %(stage)s"
+    )
     return text % {"way": way.name, "total": way.total, "share": f"{longest.share:.0f}", "stage": longest.name}
 
 
@@ -161,10 +163,9 @@ def _charts(found: Profile, about: Mapping[str, Any], say: NullTranslations) -> 
 
 
 def _bar(o: Operator, most: float, device: str, say: NullTranslations) -> Bar:
-    detail = [
-        say.gettext("%(calls)s calls") % {"calls": f"{o.calls:g}"},
-        say.gettext("%(ms)s ms with what it calls") % {"ms": f"{o.total_ms:.2f}"},
-    ]
+    detail = [say.gettext("calls: %(calls)s") % {"calls": f"{o.calls:.3g}"}]
+    if o.total_ms >= o.self_ms + 0.01:
+        detail.append(say.gettext("%(ms)s ms with what it calls") % {"ms": f"{o.total_ms:.2f}"})
     if device != "cpu" and o.device_total_ms:
         detail.append(say.gettext("%(ms)s ms on the device") % {"ms": f"{o.device_self_ms:.2f}"})
     for mib, text in ((o.memory_mib, _("%(mib)s MiB")), (o.device_memory_mib, _("%(mib)s MiB on the device"))):
