@@ -202,9 +202,14 @@ def test_history_reconstructions_bench_and_clusters_are_told_where_they_are(run_
     ]
     (run_dir / "clusters").mkdir()
     (run_dir / "clusters" / "clusters.json").write_text(json.dumps({"rows": clusters}))
+    points = [f"{i}.png,screw,{'good' if i % 2 else 'a$b$'},1,{i},{-i},{i % 3 - 1}" for i in range(12)]
+    (run_dir / "clusters" / "points.csv").write_text(
+        "\n".join(["path,category,defect,score,pca_x,pca_y,pca_cluster", *points])
+    )
     write_paper([run_dir], tmp_path / "out", ["html"])
     words = Page((tmp_path / "out/report.html").read_text()).text
     for expected in (
+        "Embeddings of the test images of screw on the plane of PCA.",
         "screw overfitted: the validation loss rose by more than 5 %",
         "Images and what the net gives back",
         "torch f32, 90.0 % (80.0–95.0), is better than openvino int8, 60.0 % (50.0–70.0)",
@@ -251,6 +256,15 @@ def test_a_file_missing_is_one_line_that_names_it(name: str, run_dir: Path, tmp_
 def test_a_damaged_addition_is_named(name: str, text: str, run_dir: Path) -> None:
     (run_dir / name).write_text(text)
     with pytest.raises(TachaError, match=rf"{name}: is damaged .* make it again"):
+        read_material([run_dir])
+
+
+@pytest.mark.parametrize("line", ["a.png,screw,good,1,x,2,0", "a.png,screw", "a.png,screw,good,1,1,2,z"])
+def test_damaged_points_are_named(line: str, run_dir: Path) -> None:
+    row = {"category": "screw", "plane": "pca", "metric": "f1", "value": 0.5}
+    (run_dir / "clusters.json").write_text(json.dumps({"rows": [row]}))
+    (run_dir / "points.csv").write_text(f"path,category,defect,score,pca_x,pca_y,pca_cluster\n{line}\n")
+    with pytest.raises(TachaError, match=r"points\.csv: is damaged"):
         read_material([run_dir])
 
 
@@ -326,6 +340,13 @@ def test_the_verb_on_a_real_run_in_both_languages(
             r for r in json.loads((small_run / "metrics.json").read_text())["rows"] if r["metric"] == "image_auroc"
         )
         assert f"{100 * truth['value']:.1f} {100 * truth['low']:.1f}–{100 * truth['high']:.1f}" in words
+
+
+def test_a_run_s_own_page_is_never_written_over(run_dir: Path) -> None:
+    (run_dir / "report.html").write_text("its own")
+    with pytest.raises(TachaError, match=r"is a run folder.*choose another --out"):
+        write_paper([run_dir], run_dir)
+    assert (run_dir / "report.html").read_text() == "its own"
 
 
 @pytest.mark.parametrize(("option", "value"), [("--format", "docx"), ("--format", ","), ("--out", "/dev/null/x")])

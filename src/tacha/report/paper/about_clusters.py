@@ -9,8 +9,10 @@ from typing import Any
 
 from tacha.report.compare import Value
 from tacha.report.paper.content import Block, Figure, Paragraph, Section, Table
+from tacha.report.paper.material import PLANES as PLANES_OF_POINTS
 from tacha.report.paper.material import Material
 from tacha.report.paper.pen import Pen
+from tacha.report.paper.planes import plane_plot
 from tacha.report.tables import Cell
 from tacha.words import _
 
@@ -33,11 +35,7 @@ PLANES = {
     "tsne": _("DBSCAN on t-SNE"),
     "detector": _("the detector itself"),
 }
-DRAWN = {
-    "truth": _("Embeddings of the test images, coloured by truth: %(of)s."),
-    "found": _("Embeddings of the test images, coloured by cluster: %(of)s."),
-    "k_distances": _("Distances to the k-th neighbour, sorted; the line is eps: %(of)s."),
-}
+NAMES = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 @dataclass
@@ -133,9 +131,22 @@ def _cell(pen: Pen, metric: str, value: Value | None) -> Cell:
 def _pictures(material: Material, pen: Pen) -> list[Figure]:
     out = []
     for run in material.runs:
+        points = material.points.get(run.folder, [])
+        for category in dict.fromkeys(row["category"] for row in points):
+            own = [row for row in points if row["category"] == category]
+            for plane in [p for p in PLANES_OF_POINTS if f"{p}_x" in own[0]]:
+                caption = pen.gettext(
+                    "Embeddings of the test images of %(name)s on the plane of %(plane)s.",
+                    name=category,
+                    plane=NAMES[plane],
+                )
+                path = plane_plot(own, plane, pen.place(f"clusters_{category}_{plane}"), pen.words)
+                out.append(pen.figure(path, caption, caption))
         for path in material.cluster_pictures.get(run.folder, []):
-            kind = next((k for k in DRAWN if path.stem.endswith(f"_{k}")), "")
-            caption = pen.gettext(DRAWN.get(kind, "%(of)s"), of=_of(path.stem.removesuffix(f"_{kind}")))
+            caption = pen.gettext(
+                "Distances to the k-th neighbour, sorted; the line is eps: %(of)s.",
+                of=_of(path.stem.removesuffix("_k_distances")),
+            )
             out.append(pen.picture(path, path.stem, caption, caption))
     return out
 
@@ -143,4 +154,4 @@ def _pictures(material: Material, pen: Pen) -> list[Figure]:
 def _of(stem: str) -> str:
     """clusters_0_screw_pca: screw, PCA."""
     found = re.fullmatch(r"clusters_\d+_(.*)_(pca|tsne)", stem)
-    return f"{found[1]}, {'PCA' if found[2] == 'pca' else 't-SNE'}" if found else stem
+    return f"{found[1]}, {NAMES[found[2]]}" if found else stem

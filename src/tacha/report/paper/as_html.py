@@ -6,7 +6,7 @@ from tacha.report.environment import render
 from tacha.report.paper.content import Figure, Paper
 from tacha.report.pictures import embedded
 
-KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml"}
+KINDS = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
 def as_html(paper: Paper) -> str:

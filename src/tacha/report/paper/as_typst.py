@@ -130,8 +130,6 @@ def _size(path: Path) -> str:
     """A little smaller than drawn, at most as wide as the text and as tall as a third of the page."""
     from PIL import Image
 
-    if path.suffix == ".svg":
-        return "width: 105mm"
     with Image.open(path) as image:
         width, height = image.size
     shown = min(MM_PANELS if width > 2.2 * height else MM_WIDE, width / DPI * 25.4, MM_TALL * width / height)

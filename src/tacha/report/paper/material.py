@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from tacha.report.compare import MEAN, Comparison, Entry, RunFolder, Value, comp
 from tacha.report.reading import read_predictions, read_text
 
 Row = dict[str, Any]
+PLANES = ("pca", "tsne")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Material:
     bench: dict[Path, list[Row]] = field(default_factory=dict)
     clusters: dict[Path, list[Row]] = field(default_factory=dict)
     cluster_pictures: dict[Path, list[Path]] = field(default_factory=dict)
+    points: dict[Path, list[dict[str, str]]] = field(default_factory=dict)
     variants: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     @property
@@ -97,8 +100,24 @@ def _clusters(folder: Path, material: Material) -> None:
     if path is None:
         return
     material.clusters[folder] = _rows(path, {"category", "plane", "metric", "value"})
-    drawn = [p for kind in ("truth.svg", "found.svg", "k_distances.png") for p in path.parent.glob(f"figures/*_{kind}")]
-    material.cluster_pictures[folder] = sorted(drawn)
+    material.cluster_pictures[folder] = sorted(path.parent.glob("figures/*_k_distances.png"))
+    points = path.parent / "points.csv"
+    if points.is_file():
+        material.points[folder] = _points(points)
+
+
+def _points(path: Path) -> list[dict[str, str]]:
+    """points.csv of `tacha cluster`: a row an image."""
+    rows = []
+    try:
+        for row in csv.DictReader(read_text(path).splitlines()):
+            for plane in PLANES:
+                if f"{plane}_x" in row:
+                    float(row[f"{plane}_x"]), float(row[f"{plane}_y"]), int(row[f"{plane}_cluster"])
+            rows.append({"category": row["category"], "defect": row["defect"], **row})
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise TachaError(f"{path}: is damaged ({error}); make it again, or remove it to report without it") from error
+    return rows
 
 
 def _rows(path: Path, needed: set[str]) -> list[Row]:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tacha.errors import TachaError
-from tacha.files import write_text, written
+from tacha.files import written
 from tacha.report.compare import Value
 from tacha.report.paper.bibliography import REFERENCES
 from tacha.report.paper.content import Figure, Table
-from tacha.report.reading import read_text
 from tacha.report.tables import NAMES, Cell, number
 from tacha.words import words
 
@@ -64,10 +63,6 @@ class Pen:
         """A run's own picture, copied beside the report: as it is, or as JPEG where it is big."""
         from PIL import Image
 
-        if source.suffix == ".svg":
-            path = self.place(name, ".svg")
-            write_text(path, read_text(source))
-            return self.figure(path, alt, caption)
         try:
             with Image.open(source) as opened:
                 opened.load()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tacha.errors import TachaError
 from tacha.files import check_folder, write_text
 from tacha.report.paper.as_html import as_html
 from tacha.report.paper.as_markdown import as_markdown
@@ -31,6 +32,8 @@ def write_paper(
     words(language)
     check_folder(folder)
     folder = folder.resolve()
+    if (folder / "metrics.json").is_file():
+        raise TachaError(f"{folder}: is a run folder, whose own report.html would be lost; choose another --out")
     paper = assemble(read_material(runs), folder, language, title, authors)
     written = []
     if "html" in formats:
