@@ -33,6 +33,7 @@ common += [
     f"trainer.max_epochs={EPOCHS}",
     f"model.width={WIDTH}",
     "evaluation.pixels=false",
+    f"report.language={LANGUAGE}",
 ]
 
 # %%
