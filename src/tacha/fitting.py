@@ -54,6 +54,7 @@ class FeatureStream:
             every = chain.from_iterable(image.pieces for images, _ in read for image in images)
             for pieces in batches(every, self.together):
                 images, valid = unmarked(torch.from_numpy(pieces).to(self.device))
+                images = images.contiguous(memory_format=torch.channels_last)  # four fifths of the time on a CPU
                 features: Features = self.net(images) if valid.all() else self.net(images, valid)
                 yield features.cpu()
 

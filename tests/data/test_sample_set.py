@@ -22,7 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_sound_data_set(sample_set: Path) -> None:
     result = check(sample_set)
-    assert result.problems == []
+    assert [p for p in result.problems if p.severity != "note"] == []
     test = {"good": 20, **dict.fromkeys(FLAWS, 5)}
     assert result.counts == {c: {"train": {"good": 44}, "test": test} for c in CATEGORIES}
     assert set(result.sizes) == {(128, 128)}

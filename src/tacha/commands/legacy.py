@@ -181,7 +181,7 @@ def _test(asked: argparse.Namespace, paths: Mapping[str, str]) -> int:
     return evaluate.run(
         argparse.Namespace(
             artefact=str(target), data=str(folder / TABLE), layout="csv", category=None, out=str(folder), oracle=False,
-            seed=0, engine="auto", precision="auto", threads=None,
+            seed=0, engine="auto", precision="auto", threads=None, language="en",
         )
     )  # fmt: skip
 
