@@ -47,6 +47,8 @@ def test_each_operator_is_in_its_part_of_the_step(learn: Any, tmp_path: Path) ->
     assert ("forward", "aten::convolution_backward") not in rows
     assert not [name for stage, name in rows if stage != "backward" and "Backward" in name]
     assert any("lerp" in name or "addcdiv" in name for stage, name in rows if stage == "optimiser")  # Adam's
+    assert float(rows.get(("forward", "aten::fill_"), {"calls": 0})["calls"]) < len(layers)  # no tensor filled in vain
+    assert torch.utils.deterministic.fill_uninitialized_memory  # and the process is as it was
     assert all(0 <= float(row["self_ms"]) <= float(row["total_ms"]) + 1e-6 for row in rows.values())
     assert "net: 4 training steps under torch.profiler: operators.csv" in ran.notes
 

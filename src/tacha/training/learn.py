@@ -233,6 +233,10 @@ def _identity(module: Learner, data: LearningData, trainer: Settings, seed: int)
 def process_kept() -> Iterator[None]:
     """Lightning's chatter is left out, and what it sets for the whole process is put back."""
     deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
+    # Else deterministic kernels have every new tensor filled before it is written, which changes no result.
+    memory.fill_uninitialized_memory = False
     interrupt = signal.getsignal(signal.SIGINT)
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
@@ -248,6 +252,7 @@ def process_kept() -> Iterator[None]:
         raise (KeyboardInterrupt if isinstance(error.__context__, KeyboardInterrupt) else error) from None
     finally:
         torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
+        memory.fill_uninitialized_memory = filled
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
