@@ -179,8 +179,34 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--authors", default="", help="named under the title")
     report.add_argument("--out", metavar="DIR", help="where to write (default: runs/<date>_report)")
 
+    serve = verbs.add_parser("serve", help="judge over HTTP: POST /v1/inspect, health, metrics, /docs")
+    serve.add_argument("artefacts", nargs="+", metavar="ARTEFACT", help=".tacha files, or NAME=FILE to name them apart")
+    _address(serve, 8000)
+    _serving(serve)
+    _engine(serve)
+
     verbs.add_parser("list", help="the models, scorers, engines and presets there are")
     return top
+
+
+def _address(command: argparse.ArgumentParser, port: int) -> None:
+    command.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1, this machine alone)")
+    command.add_argument("--port", type=int, default=port, help=f"0 takes a free one and says which (default: {port})")
+
+
+def _serving(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-mb", type=float, default=64, help="MiB of a request (default: 64)")
+    command.add_argument("--max-images", type=int, default=32, help="images of a request (default: 32)")
+    command.add_argument("--max-megapixels", type=float, default=50, help="of an image (default: 50)")
+    command.add_argument("--queue", type=int, default=64, help="images that may wait; beyond, 503 (default: 64)")
+    command.add_argument("--upload-timeout", type=float, default=30, help="seconds to send a request (default: 30)")
+    command.add_argument("--timeout", type=float, default=60, help="seconds to its answer (default: 60)")
+    command.add_argument("--window-ms", type=float, default=3, help="that an image waits for company (default: 3)")
+    command.add_argument("--together", type=int, default=8, help="images through the engine at once (default: 8)")
+    command.add_argument("--reload-seconds", type=float, default=1, help="between looks at the files (default: 1)")
+    command.add_argument("--keep", metavar="DIR", help="keep the images called flawed")
+    command.add_argument("--keep-mb", type=int, default=500, help="MiB kept at most, the oldest go (default: 500)")
+    command.add_argument("--keep-all", action="store_true", help="keep those called good too")
 
 
 def _measuring(command: argparse._ActionsContainer) -> None:
