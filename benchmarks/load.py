@@ -2,8 +2,8 @@
 
 `python benchmarks/load.py ARTEFACT IMAGE… --out OUT.json` starts both on this machine's loopback address, lets 1, 4, 16
 and 64 clients ask in turns (round by round, so that whatever else the machine does falls on both), holds every answer
-against `tacha inspect`, and then sends --soak requests to see what memory does. `… --table OUT.json` prints the tables of
-docs/serving.md. All of it is bounded, and nothing leaves the machine.
+against `tacha inspect`, and then sends --soak requests to see what memory does. `… --table OUT.json` prints the tables
+of docs/serving.md. All of it is bounded, and nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Server:
     """One of the two in a process of its own."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         assert self.process.stdout is not None
         first = self.process.stdout.readline()
@@ -112,7 +112,9 @@ def agrees(answer: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return same and places and bool(np.isclose(answer["score"], wanted["score"], rtol=1e-5, atol=0))
 
 
-async def asked(url: str, bodies: Sequence[bytes], wanted: Sequence[dict[str, Any]], clients: int, requests: int) -> Any:
+async def asked(
+    url: str, bodies: Sequence[bytes], wanted: Sequence[dict[str, Any]], clients: int, requests: int
+) -> Any:
     """So many requests by so many clients, each with its next once it has its answer: seconds, lost, wrong, in all."""
     seconds: list[float] = []
     lost = wrong = busy = 0
@@ -173,7 +175,9 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             p50, p95, p99 = (float(np.percentile(all_ms, p)) for p in (50, 95, 99))
             counts = {key: sum(r[key] for r in rounds) for key in ("lost", "wrong", "busy")}
             rate = {"median": statistics.median(rates), "low": min(rates), "high": max(rates)}
-            rows.append({"server": name, "clients": clients, "rate": rate, "p50": p50, "p95": p95, "p99": p99, **counts})
+            rows.append(
+                {"server": name, "clients": clients, "rate": rate, "p50": p50, "p95": p95, "p99": p99, **counts}
+            )
         soak: dict[str, Any] = {}
         if options.soak:
             before = servers[SERVE].rss()
@@ -212,8 +216,8 @@ def table(found: dict[str, Any]) -> str:
     if soak:
         lines += [
             "",
-            f"Memory: {soak['before_mib']:.0f} MiB before and {soak['after_mib']:.0f} MiB after {soak['requests']} more "
-            f"requests of eight clients, {soak['lost']} lost and {soak['wrong']} wrong among them.",
+            f"Memory: {soak['before_mib']:.0f} MiB before and {soak['after_mib']:.0f} MiB after {soak['requests']} "
+            f"more requests of eight clients, {soak['lost']} lost and {soak['wrong']} wrong among them.",
         ]
     return "\n".join(lines)
 

@@ -14,7 +14,11 @@ def header_only(width, height):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", b"")
+    )
 
 
 def zipped(tmp_path):
@@ -93,9 +97,7 @@ def test_bodies_that_are_no_requests(service, parts):
 def test_too_much(service, parts):
     png = parts[0].read_bytes()
     many = multipart(*((f"{i}.png", b"x") for i in range(10_000)))
-    refused(
-        service.http.post("/v1/inspect", content=many, headers={"Content-Type": MULTIPART}), 413, "too_many_images"
-    )
+    refused(service.http.post("/v1/inspect", content=many, headers={"Content-Type": MULTIPART}), 413, "too_many_images")
     before = service.rss()
     huge = b"0" * (5 * 2**20)
     refused(service.http.post("/v1/inspect", content=huge, headers={"Content-Type": "image/png"}), 413, "too_large")
@@ -123,7 +125,7 @@ def test_dawdlers(service, parts):
     """A body that trickles is answered 408; others are served meanwhile."""
     png = parts[0].read_bytes()
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as slow:
-        slow.sendall(inspect(png, f"Content-Length: {len(png)}")[:-len(png)] + png[:10])
+        slow.sendall(inspect(png, f"Content-Length: {len(png)}")[: -len(png)] + png[:10])
         began = time.monotonic()
         answer = service.http.post("/v1/inspect", content=png, headers={"Content-Type": "image/png"})
         assert answer.status_code == 200

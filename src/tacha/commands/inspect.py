@@ -9,12 +9,15 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tacha.commands.images import expand
 from tacha.files import check_file, check_folder, write_text, written
 from tacha.inspection import Inspection
 from tacha.inspector import Inspector, load
+
+if TYPE_CHECKING:
+    from tacha.data.image import UInt8Image
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -33,9 +36,11 @@ def run(asked: argparse.Namespace) -> int:
     for found in inspector.inspect_many(paths, skipped):
         results.append(found.to_dict())
         if not asked.quiet:
-            print(_line(found))
+            print(line(found))
         if asked.overlays:
-            _overlay(inspector, found, Path(asked.overlays), paths, asked.language)
+            assert found.path is not None
+            target = Path(asked.overlays) / overlay_name(found.path, paths)
+            picture(inspector, found, target, asked.language)
     seconds = time.perf_counter() - began
     for _, reason in skipped:
         print(f"tacha: not judged: {reason}", file=sys.stderr)
@@ -53,14 +58,15 @@ def run(asked: argparse.Namespace) -> int:
     return int(asked.fail_on_flaw and (flawed > 0 or bool(skipped)))
 
 
-def _line(found: Inspection) -> str:
+def line(found: Inspection, name: str = "") -> str:
+    """A verdict for the terminal; `name` stands where the path does otherwise."""
     p = "" if found.p_value is None else f"  p={found.p_value:.4f}"
     where = ""
     if found.regions:
         left, top, right, bottom = found.regions[0].box
         more = f" and {len(found.regions) - 1} more" if len(found.regions) > 1 else ""
         where = f"  at {left},{top} {right - left}×{bottom - top}{more}"
-    return f"{found.verdict:6}  score={found.score:.4f}{p}  {found.path}{where}"
+    return f"{found.verdict:6}  score={found.score:.4f}{p}  {name or found.path}{where}"
 
 
 def _write_csv(path: Path, results: list[dict[str, Any]]) -> None:
@@ -75,7 +81,10 @@ def _write_csv(path: Path, results: list[dict[str, Any]]) -> None:
     write_text(path, buffer.getvalue())
 
 
-def _overlay(inspector: Inspector, found: Inspection, folder: Path, paths: list[Path], language: str) -> None:
+def picture(
+    inspector: Inspector, found: Inspection, target: Path, language: str, pixels: UInt8Image | None = None
+) -> None:
+    """Write original and heat map side by side; `pixels` are the original's where it is no file."""
     from PIL import Image
 
     from tacha.data.image import read_image
@@ -83,8 +92,10 @@ def _overlay(inspector: Inspector, found: Inspection, folder: Path, paths: list[
     from tacha.report.sizes import sized
     from tacha.words import words
 
-    assert found.path is not None
-    image = read_image(found.path)
+    if pixels is None:
+        assert found.path is not None
+        pixels = read_image(found.path)
+    image = pixels
     panel, bar = image, None
     if found.map is not None and found.map_threshold is not None:
         scale = tuple(inspector.card["map_scale"])
@@ -99,7 +110,6 @@ def _overlay(inspector: Inspector, found: Inspection, folder: Path, paths: list[
     caption = f"{verdict} · {score}"
     if found.map is not None:
         caption += f" · {sized([r.to_dict() for r in found.regions], found.size, said)}"
-    target = folder / overlay_name(found.path, paths)
     with written(target) as part:
         Image.fromarray(captioned(side_by_side(image, panel, None, bar), caption)).save(part, format="PNG")
 

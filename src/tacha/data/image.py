@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -40,6 +41,14 @@ UInt8Image = npt.NDArray[np.uint8]
 Prepared = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Source = str | os.PathLike[str] | BinaryIO
+
+
+class NamedBytes(io.BytesIO):
+    """A file's bytes under the name that messages call them by; nothing is opened by it."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
 
 
 def read_image(source: Source, max_pixels: int = MAX_PIXELS) -> UInt8Image:

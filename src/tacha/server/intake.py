@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import re
 import unicodedata
 from collections.abc import AsyncGenerator
@@ -16,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from tacha.data.image import upright_size
+from tacha.data.image import NamedBytes, upright_size
 from tacha.data.view import Seen, View
 from tacha.errors import TachaError
 from tacha.server.limits import MIB, Limits
@@ -80,7 +79,7 @@ def seen(upload: Upload, view: View, limits: Limits) -> Seen:
     """An image as the detector sees it. Raises RefusedError for what is no image, damaged, or too large."""
     if not upload.data:
         raise RefusedError(422, "empty", f"{upload.name}: the file is empty (0 bytes)")
-    source = _Named(upload.data, upload.name)
+    source = NamedBytes(upload.data, upload.name)
     try:
         upright_size(source, limits.pixels)
         source.seek(0)
@@ -92,14 +91,6 @@ def seen(upload: Upload, view: View, limits: Limits) -> Seen:
         if " allowed; " in message:
             raise RefusedError(413, "too_many_pixels", message) from None
         raise RefusedError(422, "damaged_image", message) from None
-
-
-class _Named(io.BytesIO):
-    """Bytes under the name that messages call them by."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        super().__init__(data)
-        self.name = name
 
 
 async def _parts(request: Request, limits: Limits) -> list[Upload]:

@@ -1,0 +1,1 @@
+"""Verdicts as images come: `tacha watch`."""
