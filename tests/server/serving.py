@@ -76,7 +76,7 @@ def inspect(data: bytes, *headers: str, kind: str = "application/octet-stream") 
     """A whole request as bytes."""
     head = [
         "POST /v1/inspect HTTP/1.1",
-        "Host: x",
+        "Host: 127.0.0.1",
         f"Content-Type: {kind}",
         *(headers or [f"Content-Length: {len(data)}"]),
         "Connection: close",

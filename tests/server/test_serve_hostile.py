@@ -94,6 +94,15 @@ def test_bodies_that_are_no_requests(service, parts):
     refused(service.http.get("/%2e%2e/etc/passwd"), 404, "not_found")
 
 
+def test_a_web_page_elsewhere_cannot_ask(service, parts):
+    png = parts[0].read_bytes()
+    for header in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}):
+        answer = service.http.post("/v1/inspect", content=png, headers={"Content-Type": "image/png", **header})
+        refused(answer, 403, "foreign")
+    own = {"Content-Type": "image/png", "Origin": service.url, "Host": f"localhost:{service.port}"}
+    assert service.http.post("/v1/inspect", content=png, headers=own).status_code == 200
+
+
 def test_too_much(service, parts):
     png = parts[0].read_bytes()
     many = multipart(*((f"{i}.png", b"x") for i in range(10_000)))

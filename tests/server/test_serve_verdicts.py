@@ -153,6 +153,7 @@ def test_two_models_a_token_and_kept_images(artefact_path, other_run, parts, tmp
         (["{a}", "{a}"], "a second artefact of the name brick"),
         (["none.tacha"], "no such artefact"),
         (["{a}", "--host", "0.0.0.0"], "set TACHA_TOKEN in the environment"),
+        (["{a}"], "TACHA_TOKEN: has a space"),
         (["{a}", "--port", "99999"], "choose another --host or --port"),
         (["{a}", "--max-images", "0"], "--max-images 0: give a number above 0"),
         (["{a}", "--queue", "2"], "would never fit; raise the queue"),
@@ -160,6 +161,8 @@ def test_two_models_a_token_and_kept_images(artefact_path, other_run, parts, tmp
 )
 def test_a_bad_start_is_one_line(arguments, said, artefact_path, capsys, monkeypatch):
     monkeypatch.delenv("TACHA_TOKEN", raising=False)
+    if "TACHA_TOKEN: " in said:
+        monkeypatch.setenv("TACHA_TOKEN", "abc \n")
     port = [] if "--port" in arguments else ["--port", "0"]
     assert main(["serve", *(a.format(a=artefact_path) for a in arguments), *port]) == 2
     error = capsys.readouterr().err

@@ -21,6 +21,8 @@ TOKEN = "TACHA_TOKEN"
 def run(asked: argparse.Namespace) -> int:
     """Serve until a signal ends it; what was taken by then is answered. Returns 0."""
     token = os.environ.get(TOKEN) or None
+    if token is not None and (not token.isascii() or not token.isprintable() or " " in token):
+        raise TachaError(f"{TOKEN}: has a space or a character that no header can carry; set another")
     if token is None and not loopback(asked.host):
         raise TachaError(
             f"--host {asked.host}: others could reach it, so a token is wanted: set {TOKEN} in the environment"
@@ -56,7 +58,7 @@ def run(asked: argparse.Namespace) -> int:
     pages = service.build(service.Service(shelf, limits, measures, keeper))
     shelf.watch(asked.reload_seconds)
     config = uvicorn.Config(
-        front.Front(pages, measures, token),
+        front.Front(pages, measures, token, local=loopback(asked.host)),
         http=guard.protocol(limits.headers),
         ws="none",
         log_config=None,

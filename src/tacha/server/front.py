@@ -17,14 +17,19 @@ from tacha.server.service import refusal
 
 OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")  # they tell nothing of what is judged
 KNOWN = ("/v1/inspect", "/v1/models", "/metrics", *OPEN)
+_HERE = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Front:
-    """Wraps an application; `token` None lets everyone in."""
+    """Wraps an application; `token` None lets everyone in.
 
-    def __init__(self, app: ASGIApp, measures: Measures, token: str | None = None) -> None:
-        self.app, self.measures, self.token = app, measures, token
+    A `local` service without a token takes no request that a web page of elsewhere made a browser on this machine
+    send: such a one names another host, or another origin.
+    """
+
+    def __init__(self, app: ASGIApp, measures: Measures, token: str | None = None, local: bool = False) -> None:
+        self.app, self.measures, self.token, self.local = app, measures, token, local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +51,11 @@ class Front:
             await send(message)
 
         try:
-            if self._let_in(scope):
+            if self.local and self.token is None and _foreign(scope):
+                scope["told"] = {"code": "foreign"}
+                message = "this service is for this machine; give it a token (TACHA_TOKEN) to be asked from elsewhere"
+                await refusal(403, "foreign", message, request_id)(scope, receive, tagged)
+            elif self._let_in(scope):
                 await self.app(scope, receive, tagged)
             else:
                 scope["told"] = {"code": "no_token"}
@@ -92,6 +101,15 @@ class Front:
                 milliseconds=round(1e3 * seconds, 2),
                 **told,
             )
+
+
+def _foreign(scope: Scope) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"origin" and not _HERE.fullmatch(value.rpartition(b"://")[2]):
+            return True
+        if name == b"host" and not _HERE.fullmatch(value):
+            return True
+    return False
 
 
 def _request_id(scope: Scope) -> str:

@@ -118,10 +118,11 @@ class Service:
     ) -> dict[str, Any]:
         request_id = request.scope["request_id"]
         refused = [o for o in outcomes if isinstance(o, RefusedError)]
-        for refusal in refused:
-            self.measures.refused.labels(refusal.code).inc()
+        # Those of a request that is refused whole are counted with the request, by the front.
         if len(refused) == len(outcomes):
             raise refused[0]
+        for refusal in refused:
+            self.measures.refused.labels(refusal.code).inc()
         images: list[dict[str, Any]] = []
         lost: list[dict[str, Any]] = []
         for index, (upload, outcome) in enumerate(zip(uploads, outcomes, strict=True)):
@@ -204,11 +205,11 @@ def build(service: Service) -> FastAPI:
         methods=["POST"],
         response_class=JSONResponse,
         responses=spec.responses(
-            spec.ref("Answer"), spec.ANSWER_EXAMPLE, 400, 401, 404, 408, 413, 415, 422, 500, 503, 504
+            spec.ref("Answer"), spec.ANSWER_EXAMPLE, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503, 504
         ),
         openapi_extra=spec.INSPECT,
     )
-    app.add_api_route("/v1/models", models, responses=spec.responses(listed, None, 401))
+    app.add_api_route("/v1/models", models, responses=spec.responses(listed, None, 401, 403))
     app.add_api_route("/healthz", alive, responses=spec.responses(one, {"alive": True}))
     app.add_api_route("/readyz", ready, responses=spec.responses(one, {"ready": True, "models": ["screw"]}, 503))
     app.add_api_route("/metrics", metrics, include_in_schema=False)

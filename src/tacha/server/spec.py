@@ -98,6 +98,7 @@ ERROR_EXAMPLE = {
 MEANINGS = {
     400: "not a whole request, or no image in it",
     401: "the token is missing or wrong",
+    403: "asked from elsewhere, without a token",
     404: "no such model, or no such page",
     405: "another method is wanted",
     408: "the request came in too slowly",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -32,7 +33,7 @@ class Webhook:
             raise TachaError(f"{shown(url)}: not an address to send to; give http://HOST/… or https://HOST/…")
         self.url, self.dropped, self._say = url, 0, say
         self._rows: queue.Queue[dict[str, Any] | None] = queue.Queue(WAITING)
-        self._ending = threading.Event()
+        self._ending, self._until = threading.Event(), 0.0
         self._thread = threading.Thread(target=self._run, name="webhook", daemon=True)
         self._thread.start()
 
@@ -43,6 +44,7 @@ class Webhook:
             self.dropped += 1
 
     def close(self) -> None:
+        self._until = time.monotonic() + TIMEOUT
         self._ending.set()
         try:
             self._rows.put_nowait(None)
@@ -63,10 +65,11 @@ class Webhook:
                 if not away:
                     self._say(f"{shown(self.url)}: not taken ({reason}); trying again")
                     away = True
-                if self._ending.is_set():
+                if self._ending.is_set() and time.monotonic() > self._until:
                     self.dropped += 1
                     break
-                self._ending.wait(pause)
+                if self._ending.wait(pause):
+                    time.sleep(0.2)  # the line has stopped: the last verdicts are tried until `_until`
                 pause = min(2 * pause, LONGEST)
             else:
                 if away:
