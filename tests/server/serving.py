@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -48,8 +49,9 @@ class Serving:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             said = b""
-            while part := connection.recv(65536):
-                said += part
+            with contextlib.suppress(ConnectionResetError):
+                while part := connection.recv(65536):
+                    said += part
         head, _, body = said.partition(b"\r\n\r\n")
         return (int(head.split()[1]) if head else 0), body.decode()
 

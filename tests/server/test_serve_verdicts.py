@@ -154,9 +154,9 @@ def test_two_models_a_token_and_kept_images(artefact_path, other_run, parts, tmp
         (["none.tacha"], "no such artefact"),
         (["{a}", "--host", "0.0.0.0"], "set TACHA_TOKEN in the environment"),
         (["{a}"], "TACHA_TOKEN: has a space"),
-        (["{a}", "--port", "99999"], "choose another --host or --port"),
+        (["{a}", "--port", "99999"], "--port 99999: give 0 to 65535"),
         (["{a}", "--max-images", "0"], "--max-images 0: give a number above 0"),
-        (["{a}", "--queue", "2"], "would never fit; raise the queue"),
+        (["{a}", "--queue", "2"], "would never fit; raise it"),
     ],
 )
 def test_a_bad_start_is_one_line(arguments, said, artefact_path, capsys, monkeypatch):

@@ -115,12 +115,14 @@ def limits_of(asked: argparse.Namespace) -> Limits:
 
 def _bound(host: str, port: int) -> socket.socket:
     """A listening socket's address taken before anything is loaded, so that a taken port is said at once."""
+    if not 0 <= port < 2**16:  # the resolver would take it for another
+        raise TachaError(f"--port {port}: give 0 to 65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TachaError(f"{host}:{port}: cannot be listened on ({reason}); choose another --host or --port") from None
     bound.set_inheritable(True)

@@ -37,6 +37,10 @@ class _InMemory(MultiPartParser):
     """Starlette's, with nothing put on the disk: the limit of the whole body bounds the memory."""
 
     spool_max_size = 2**62
+    whole = False
+
+    def on_end(self) -> None:
+        self.whole = True
 
 
 async def uploads(request: Request, limits: Limits) -> list[Upload]:
@@ -99,6 +103,9 @@ async def _parts(request: Request, limits: Limits) -> list[Upload]:
     )
     try:
         form = await parser.parse()
+        if not parser.whole:  # starlette would drop the part that broke off, and say nothing
+            await form.close()
+            raise MultiPartException("cut off")
     except MultiPartException as error:
         if "Too many" in error.message:
             raise RefusedError(
