@@ -66,8 +66,10 @@ def test_pair(net: str, scorer: str, sample_root: Path) -> None:
     for engine in ENGINES.names():
         inspector = Inspector(fitted.artefact, engine)
         scores[engine] = np.array([inspector.inspect(s.path).score for s in samples])
-    np.testing.assert_allclose(scores["openvino"], scores["torch"], rtol=1e-3)
-    np.testing.assert_allclose(scores["onnxruntime"], scores["torch"], rtol=1e-3)
+    # Scores of some scorers are differences, and may come near nothing: what moves is measured by their spread.
+    small = 1e-4 * float(np.ptp(scores["torch"]))
+    np.testing.assert_allclose(scores["openvino"], scores["torch"], rtol=1e-3, atol=small)
+    np.testing.assert_allclose(scores["onnxruntime"], scores["torch"], rtol=1e-3, atol=small)
     labels = np.array([s.label for s in samples])
     assert float(auroc(scores["torch"], labels)[0]) >= FLOOR
 
